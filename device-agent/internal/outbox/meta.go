@@ -1,0 +1,238 @@
+package outbox
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"strings"
+
+	"github.com/telltale-iot/telltale/device-agent/internal/disk"
+	"github.com/telltale-iot/telltale/schema"
+)
+
+// meta is what must outlive the process beside the frames. Two files, "meta-a" and "meta-b", are written in turn, so that a torn
+// write leaves the other one; the higher generation counts.
+type meta struct {
+	Version  int       `json:"v"`
+	Gen      uint64    `json:"gen"`
+	Epoch    string    `json:"epoch"`
+	Reserved uint64    `json:"reserved"` // numbers up to this one may have been given out
+	Floor    uint64    `json:"floor"`    // every number below it was acked
+	WallMS   int64     `json:"wall_ms"`  // when this was written, Unix ms, 0 = not known
+	Clean    bool      `json:"clean"`    // nothing was left in memory: Reserved is exactly the last number
+	Gaps     []metaGap `json:"gaps,omitempty"`
+}
+
+type metaGap struct {
+	First  uint64           `json:"first"`
+	Last   uint64           `json:"last"`
+	FromMS int64            `json:"from_ms,omitempty"`
+	ToMS   int64            `json:"to_ms,omitempty"`
+	Reason schema.GapReason `json:"reason"`
+}
+
+const metaVersion = 1
+
+// writeMeta claims the numbers up to reserved. When the disk refuses, the numbers are used all the same: after a crash the hub would
+// see a new epoch or drop repeats, and Stat says so meanwhile.
+func (b *Box) writeMeta(reserved uint64, clean bool) {
+	b.metaAt = b.o.Mono()
+	b.reserved = max(b.reserved, reserved)
+	m := meta{Version: metaVersion, Gen: b.metaGen + 1, Epoch: b.epoch, Reserved: b.reserved, Floor: b.floor, WallMS: b.o.WallMS(), Clean: clean}
+	if clean {
+		m.Reserved = b.next - 1
+	}
+	for _, g := range b.gaps {
+		m.Gaps = append(m.Gaps, metaGap{First: g.Seq, Last: g.Last, FromMS: g.TimeMS, ToMS: g.ToMS, Reason: g.Reason})
+	}
+	body, err := json.Marshal(m)
+	if err == nil {
+		err = b.writeFile(metaName(m.Gen), disk.AppendRecord(nil, body))
+	}
+	if err != nil {
+		if b.lastErr == nil {
+			b.o.Log.Error("outbox cannot note its position", "err", err)
+		}
+		b.lastErr, b.retryAt = err, b.o.Mono()+retryDisk
+		return
+	}
+	b.metaGen = m.Gen
+}
+
+func (b *Box) writeFile(name string, data []byte) error {
+	f, err := b.o.Disk.Create(name)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(data); err == nil {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+func metaName(gen uint64) string {
+	if gen%2 == 0 {
+		return "meta-a"
+	}
+	return "meta-b"
+}
+
+// readMeta returns the newest readable meta. damaged: at least one slot was there and unreadable.
+func (b *Box) readMeta() (best meta, found, damaged bool) {
+	for _, name := range []string{"meta-a", "meta-b"} {
+		data, err := b.o.Disk.ReadFile(name)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		m, err2 := decodeMeta(data)
+		if err != nil || err2 != nil {
+			damaged = true
+			b.o.Log.Warn("outbox position is damaged", "file", name, "err", errors.Join(err, err2))
+			continue
+		}
+		if !found || m.Gen > best.Gen {
+			best, found = m, true
+		}
+	}
+	return best, found, damaged
+}
+
+func decodeMeta(data []byte) (meta, error) {
+	var m meta
+	n := 0
+	_, err := disk.ReadRecords(data, func(body []byte) error {
+		n++
+		return json.Unmarshal(body, &m)
+	})
+	switch {
+	case err != nil:
+		return m, err
+	case n != 1 || m.Version != metaVersion || len(m.Epoch) != 16 || m.Reserved > 1<<62 || m.Floor > m.Reserved+1:
+		return m, fmt.Errorf("%w: position makes no sense", disk.ErrDamaged)
+	}
+	for _, g := range m.Gaps {
+		if g.First == 0 || g.First > g.Last || g.Last > m.Reserved || g.Reason == "" {
+			return m, fmt.Errorf("%w: gap makes no sense", disk.ErrDamaged)
+		}
+	}
+	return m, nil
+}
+
+// load restores the state from the disk; see Open.
+func (b *Box) load() error {
+	names, err := b.o.Disk.List()
+	if err != nil {
+		b.lastErr = err
+		b.o.Log.Error("outbox cannot be read; starting anew in memory", "err", err)
+	}
+	m, found, damaged := b.readMeta()
+	for _, name := range names {
+		if !isSegment(name) {
+			continue
+		}
+		if n, err := strconv.ParseUint(strings.TrimPrefix(name, segmentPrefix), 16, 64); err == nil {
+			b.nextFile = max(b.nextFile, n+1)
+		}
+	}
+	if !found {
+		return b.startAnew(names, damaged)
+	}
+	if damaged { // the lost slot may have been the newer one and have claimed one more block
+		m.Reserved, m.Clean = m.Reserved+reserve+1, false
+	}
+	b.epoch, b.metaGen, b.floor = m.Epoch, m.Gen, max(m.Floor, 1)
+	broken := b.loadSegments(names)
+	b.reserved = m.Reserved
+	if n := len(b.segs); n > 0 {
+		b.reserved = max(b.reserved, b.segs[n-1].last)
+	}
+	b.next = b.reserved + 1
+	for _, g := range m.Gaps {
+		b.addGap(Record{Seq: g.First, Last: g.Last, TimeMS: g.FromMS, ToMS: g.ToMS, Reason: g.Reason})
+	}
+	b.findHoles(m, broken)
+	b.floor = max(b.floor, min(b.next, max(b.firstUnacked(), 1)))
+	if len(b.gaps) == 0 && len(b.segs) == 0 {
+		b.floor = b.next
+	}
+	b.writeMeta(b.next+reserve-1, false)
+	return nil
+}
+
+// startAnew begins a new epoch. Segments of an epoch whose numbering is lost cannot be sent without storing them twice: they go.
+func (b *Box) startAnew(names []string, damaged bool) error {
+	epoch, err := newEpoch()
+	if err != nil {
+		return err
+	}
+	b.epoch, b.next, b.floor = epoch, 1, 1
+	lost := 0
+	for _, name := range names {
+		if isSegment(name) {
+			lost++
+			b.remove(&segment{name: name})
+		}
+	}
+	if damaged || lost > 0 {
+		b.o.Log.Error("outbox position is lost; starting a new epoch", "epoch", epoch, "files", lost)
+	}
+	b.writeMeta(reserve, false)
+	return nil
+}
+
+// loadSegments indexes the files and reports whether any was damaged.
+func (b *Box) loadSegments(names []string) (broken bool) {
+	var after uint64
+	for _, name := range names {
+		if !isSegment(name) {
+			continue
+		}
+		data, err := b.o.Disk.ReadFile(name)
+		if err != nil {
+			broken = true
+			b.o.Log.Warn("outbox file cannot be read", "file", name, "err", err)
+			continue
+		}
+		head, frames, damage := decodeSegment(data, after)
+		if damage != nil {
+			broken = true
+			b.o.Log.Warn("outbox file is damaged; keeping what is whole", "file", name, "err", damage)
+		}
+		if len(frames) == 0 || head.Epoch != b.epoch {
+			b.remove(&segment{name: name})
+			continue
+		}
+		s := &segment{name: name, boot: head.Boot, first: frames[0].Seq, last: frames[len(frames)-1].Seq,
+			count: len(frames), bytes: len(data), above: after}
+		b.segs = append(b.segs, s)
+		after = s.last
+	}
+	return broken
+}
+
+// findHoles makes gaps of the numbers that were claimed and are nowhere: the process died with them in memory, or they were damaged.
+// Some of them were acked; the hub's answer to the next hello takes those out again.
+func (b *Box) findHoles(m meta, broken bool) {
+	var have rangeSet
+	for _, s := range b.segs {
+		for _, r := range b.read(s) {
+			have.add(r.Seq, r.Seq)
+		}
+	}
+	for _, g := range b.gaps {
+		have.add(g.Seq, g.Last)
+	}
+	newest := uint64(0)
+	if n := len(b.segs); n > 0 {
+		newest = b.segs[n-1].last
+	}
+	for _, hole := range have.without(b.floor, b.next-1) {
+		g := Record{Seq: hole[0], Last: hole[1], TimeMS: m.WallMS, ToMS: b.o.WallMS(), Reason: schema.GapRestart}
+		if broken && hole[0] < newest {
+			g.Reason = schema.GapDamaged
+		}
+		b.addGap(g)
+	}
+}

@@ -1,0 +1,421 @@
+// Package outbox keeps what the agent has measured until a hub has stored it.
+//
+// It guarantees: a sequence number is given out once per epoch, also across a crash; a frame is forgotten only when the hub acked
+// it or when a bound forces the oldest out, and then a gap record takes its place; damage on the disk costs the damaged records and
+// nothing else. It is gentle to memory cards: while acks flow nothing but a small heartbeat is written; frames go to disk when the
+// oldest unacked one is older than Options.SpillAfter, when memory is full, or at Close. It refuses to grow: memory and disk have
+// bounds. When the disk fails it works on in memory and says so in [Stat].
+//
+// Start reading at [Box.Append]; the files are explained at segment and meta.
+package outbox
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/telltale-iot/telltale/device-agent/internal/disk"
+	"github.com/telltale-iot/telltale/schema"
+)
+
+const (
+	// SegmentBytes bounds one file: small enough to be read back whole, large enough that a day is not a thousand files.
+	SegmentBytes = 256 << 10
+	// maxGaps bounds the gap records kept; above it the nearest two become one.
+	maxGaps = 64
+	// reserve is how many sequence numbers one write of meta claims ahead: after a crash the unused ones become a gap.
+	reserve = 1024
+	// heartbeat is how often meta is renewed while frames flow, so that a restart gap starts close to the truth.
+	heartbeat = 10 * time.Minute
+	// retryDisk is how long a failing disk is left alone.
+	retryDisk = 30 * time.Second
+)
+
+// ErrClosed is returned after Close.
+var ErrClosed = errors.New("outbox is closed")
+
+// Options of a Box.
+type Options struct {
+	Disk       disk.Disk            // where segments live; not shared with anything else
+	Boot       string               // this boot of the machine; frames of another boot say so
+	Mono       func() time.Duration // time since boot
+	WallMS     func() int64         // wall clock, Unix ms; 0 when it cannot be believed
+	MaxDisk    int                  // bytes of segments kept, at least 2·SegmentBytes
+	MaxRAM     int                  // bytes of frames in memory
+	SpillAfter time.Duration        // age of the oldest unacked frame at which memory goes to disk
+	Log        *slog.Logger
+}
+
+// Record is one frame or one gap on its way to the hub.
+type Record struct {
+	Seq     uint64 // first sequence number
+	Last    uint64 // last one; equal to Seq for a frame
+	Payload []byte // the encoded frame; nil for a gap
+	Boot    string // the boot it was measured in, when not the current one
+	TimeMS  int64  // Unix ms, 0 = not known
+	ToMS    int64  // a gap's end, Unix ms, 0 = not known
+	Reason  schema.GapReason
+}
+
+// IsGap reports whether the record stands for lost frames.
+func (r *Record) IsGap() bool { return r.Reason != "" }
+
+// Stat is the state of a Box.
+type Stat struct {
+	Epoch     string // 16 hex digits
+	First     uint64 // oldest unacked sequence number, 0 = none
+	Last      uint64 // newest given out, 0 = none
+	Backlog   uint64 // frames and gap records not acked
+	BacklogMS int64  // time of the oldest unacked frame, Unix ms, 0 = none or not known
+	Dropped   uint64 // frames given up since the process started
+	RAM       int    // bytes of frames in memory
+	Disk      int    // bytes of segments
+	Degraded  string // what does not work, for people; "" = all well
+}
+
+type frame struct {
+	seq  uint64
+	tms  int64
+	at   time.Duration
+	data []byte
+}
+
+// Box is an outbox. It is safe for concurrent use.
+type Box struct {
+	o  Options
+	mu sync.Mutex
+
+	epoch    string
+	next     uint64 // next sequence number to give out
+	reserved uint64 // last one that meta has claimed
+	floor    uint64 // nothing below it is unacked
+	mem      []frame
+	memBytes int
+	segs     []*segment
+	cur      *segment // the one open for writing; also the last of segs
+	file     disk.File
+	nextFile uint64
+	gaps     []Record
+	acked    rangeSet
+	dropped  uint64
+
+	metaGen uint64
+	metaAt  time.Duration
+	retryAt time.Duration
+	lastErr error // why the disk is not used
+	closed  bool
+	cached  *segment // whose frames are in cache
+	cache   []Record
+}
+
+// Open reads what an earlier process left and returns the Box. It fails only for impossible options: a damaged or refusing disk
+// leads to gaps or to working in memory, and both are logged.
+func Open(o Options) (*Box, error) {
+	if o.Disk == nil || o.Mono == nil || o.WallMS == nil || o.Log == nil {
+		return nil, errors.New("outbox: Disk, Mono, WallMS and Log are needed")
+	}
+	if o.MaxDisk < 2*SegmentBytes || o.MaxRAM < 64<<10 {
+		return nil, fmt.Errorf("outbox: at least %d bytes of disk and 64 KiB of memory are needed", 2*SegmentBytes)
+	}
+	b := &Box{o: o}
+	if err := b.load(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+// Append gives the next sequence number to encode, keeps what it returns and returns the number.
+//
+// timeMS: Unix ms of the frame, 0 when not known. The number is used up only when encode succeeds. Append does not wait for the
+// disk unless memory is full. Errors: encode's, ErrClosed.
+func (b *Box) Append(timeMS int64, encode func(seq uint64) ([]byte, error)) (uint64, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return 0, ErrClosed
+	}
+	data, err := encode(b.next)
+	if err != nil {
+		return 0, fmt.Errorf("encode frame %d: %w", b.next, err)
+	}
+	if len(data) > schema.MaxMessage {
+		return 0, fmt.Errorf("frame of %d bytes, at most %d", len(data), schema.MaxMessage)
+	}
+	if b.next > b.reserved {
+		b.writeMeta(b.next+reserve-1, false)
+	}
+	seq := b.next
+	b.next++
+	b.mem = append(b.mem, frame{seq: seq, tms: timeMS, at: b.o.Mono(), data: data})
+	b.memBytes += len(data) + frameOverhead
+	if b.memBytes > b.o.MaxRAM {
+		b.relieve()
+	}
+	return seq, nil
+}
+
+// frameOverhead is what a frame costs in memory beside its bytes.
+const frameOverhead = 64
+
+// relieve brings memory below its bound: to disk if it works, otherwise by giving up the oldest.
+func (b *Box) relieve() {
+	b.spill()
+	lo, hi := uint64(0), uint64(0)
+	var from, to int64
+	n := 0
+	for ; b.memBytes > b.o.MaxRAM && n < len(b.mem); n++ {
+		f := &b.mem[n]
+		if lo == 0 {
+			lo, from = f.seq, f.tms
+		}
+		hi, to = f.seq, f.tms
+		b.memBytes -= len(f.data) + frameOverhead
+		b.dropped++
+	}
+	if n == 0 {
+		return
+	}
+	b.mem = slices.Delete(b.mem, 0, n)
+	b.addGap(Record{Seq: lo, Last: hi, TimeMS: from, ToMS: to, Reason: schema.GapQuota})
+}
+
+// Next returns up to limit unacked records with numbers above after and not above upto, in order. A gap that begins at or below after is
+// cut. Disk errors turn the unreadable part into a gap.
+func (b *Box) Next(after, upto uint64, limit int) []Record {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var out []Record
+	for len(out) < limit && after < upto {
+		r, ok := b.nextAfter(after)
+		if !ok || r.Seq > upto {
+			break
+		}
+		out = append(out, r)
+		after = r.Last
+	}
+	return out
+}
+
+// nextAfter returns the unacked record with the smallest number above after.
+func (b *Box) nextAfter(after uint64) (Record, bool) {
+	var best Record
+	found := false
+	for _, g := range b.gaps {
+		if g.Last > after {
+			best, found = g, true
+			best.Seq = max(best.Seq, after+1)
+			break
+		}
+	}
+	if r, ok := b.frameAfter(after); ok && (!found || r.Seq < best.Seq) {
+		return r, true
+	}
+	return best, found
+}
+
+func (b *Box) frameAfter(after uint64) (Record, bool) {
+	for _, s := range slices.Clone(b.segs) {
+		if s.last <= after {
+			continue
+		}
+		for _, r := range b.read(s) {
+			if r.Seq > after && !b.acked.has(r.Seq) {
+				return r, true
+			}
+		}
+	}
+	i, _ := slices.BinarySearchFunc(b.mem, after+1, func(f frame, q uint64) int {
+		if f.seq < q {
+			return -1
+		}
+		return 1
+	})
+	if i < len(b.mem) {
+		f := &b.mem[i]
+		return Record{Seq: f.seq, Last: f.seq, Payload: f.data, TimeMS: f.tms}, true
+	}
+	return Record{}, false
+}
+
+// Ack forgets what the hub has. Numbers never given out are ignored.
+func (b *Box) Ack(ranges []schema.Range) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, r := range ranges {
+		lo, hi := max(r[0], b.floor), min(r[1], b.next-1)
+		b.acked.add(lo, hi)
+	}
+	b.mem = slices.DeleteFunc(b.mem, func(f frame) bool {
+		if !b.acked.has(f.seq) {
+			return false
+		}
+		b.memBytes -= len(f.data) + frameOverhead
+		return true
+	})
+	b.ackGaps()
+	b.segs = slices.DeleteFunc(b.segs, func(s *segment) bool {
+		if b.acked.count(s.first, s.last) != s.last-s.first+1 && b.unackedIn(s) {
+			return false
+		}
+		b.remove(s)
+		return true
+	})
+	b.floor = b.firstUnacked()
+	if b.floor == 0 {
+		b.floor = b.next
+	}
+	b.acked.trim(b.floor)
+}
+
+func (b *Box) ackGaps() {
+	var left []Record
+	for _, g := range b.gaps {
+		for _, part := range b.acked.without(g.Seq, g.Last) {
+			p := g
+			p.Seq, p.Last = part[0], part[1]
+			left = append(left, p)
+		}
+	}
+	b.gaps = left
+	b.boundGaps()
+}
+
+// unackedIn reads the segment: numbers inside its range may belong to gaps or to memory.
+func (b *Box) unackedIn(s *segment) bool {
+	for _, r := range b.read(s) {
+		if !b.acked.has(r.Seq) {
+			return true
+		}
+	}
+	return false
+}
+
+func (b *Box) firstUnacked() uint64 {
+	if r, ok := b.nextAfter(b.floor - min(b.floor, 1)); ok {
+		return r.Seq
+	}
+	return 0
+}
+
+// Tick does what time asks for: to be called every second or so.
+func (b *Box) Tick() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return
+	}
+	now := b.o.Mono()
+	if len(b.mem) > 0 && now-b.mem[0].at >= b.o.SpillAfter {
+		b.spill()
+	}
+	if now-b.metaAt >= heartbeat && (b.reserved+1 < b.next+reserve/2 || b.floor+1 < b.next) {
+		b.writeMeta(b.next+reserve-1, false)
+	}
+}
+
+// Close brings everything unacked to the disk. After it nothing can be appended.
+//
+// Errors: the disk's; then what was in memory is lost and will show as a gap after the next start.
+func (b *Box) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return nil
+	}
+	b.closed = true
+	b.retryAt = 0
+	b.spill()
+	if len(b.mem) == 0 {
+		b.writeMeta(b.next-1, true)
+	}
+	if b.file != nil {
+		b.closeFile()
+	}
+	return b.lastErr
+}
+
+// Stat returns the state.
+func (b *Box) Stat() Stat {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := Stat{Epoch: b.epoch, Last: b.next - 1, Dropped: b.dropped, RAM: b.memBytes, Disk: b.diskBytes()}
+	s.Backlog = uint64(len(b.mem) + len(b.gaps))
+	for _, g := range b.segs {
+		s.Backlog += uint64(g.count) - min(b.acked.count(g.first, g.last), uint64(g.count))
+	}
+	if s.Backlog > 0 {
+		if r, ok := b.nextAfter(b.floor - min(b.floor, 1)); ok {
+			s.First, s.BacklogMS = r.Seq, r.TimeMS
+		}
+	}
+	if b.lastErr != nil {
+		s.Degraded = "outbox disk: " + b.lastErr.Error()
+	}
+	return s
+}
+
+func (b *Box) diskBytes() int {
+	sum := 0
+	for _, s := range b.segs {
+		sum += s.bytes
+	}
+	return sum
+}
+
+// addGap inserts a gap, joined with a neighbour of the same reason that touches it.
+func (b *Box) addGap(g Record) {
+	g.Boot, g.Payload = "", nil
+	i, _ := slices.BinarySearchFunc(b.gaps, g.Seq, func(x Record, q uint64) int {
+		if x.Seq < q {
+			return -1
+		}
+		return 1
+	})
+	b.gaps = slices.Insert(b.gaps, i, g)
+	if i > 0 && b.gaps[i-1].Last+1 >= g.Seq && b.gaps[i-1].Reason == g.Reason {
+		b.joinGaps(i - 1)
+		i--
+	}
+	if i+1 < len(b.gaps) && b.gaps[i].Last+1 >= b.gaps[i+1].Seq && b.gaps[i].Reason == b.gaps[i+1].Reason {
+		b.joinGaps(i)
+	}
+	b.boundGaps()
+}
+
+// boundGaps joins the two nearest gaps until there are at most maxGaps. Frames between them are told as lost only if they are:
+// the hub keeps what it has.
+func (b *Box) boundGaps() {
+	for len(b.gaps) > maxGaps {
+		best := 0
+		for i := range len(b.gaps) - 1 {
+			if b.gaps[i+1].Seq-b.gaps[i].Last < b.gaps[best+1].Seq-b.gaps[best].Last {
+				best = i
+			}
+		}
+		b.joinGaps(best)
+	}
+}
+
+func (b *Box) joinGaps(i int) {
+	x, y := b.gaps[i], b.gaps[i+1]
+	x.Last = max(x.Last, y.Last)
+	if x.TimeMS == 0 {
+		x.TimeMS = y.TimeMS
+	}
+	x.ToMS = max(x.ToMS, y.ToMS)
+	b.gaps[i] = x
+	b.gaps = slices.Delete(b.gaps, i+1, i+2)
+}
+
+func newEpoch() (string, error) {
+	var raw [8]byte
+	if _, err := rand.Read(raw[:]); err != nil {
+		return "", fmt.Errorf("make epoch: %w", err)
+	}
+	return hex.EncodeToString(raw[:]), nil
+}
