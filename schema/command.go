@@ -92,8 +92,11 @@ type DeviceCommand struct {
 	Op Op `json:"op"`
 	// Value asked for; for a pulse null, or its length in ms.
 	Value Value `json:"value"`
-	// RemainingMS until the deadline, counted by the device from receipt on its monotonic clock; 0 or less = only report, never run.
+	// RemainingMS from MonoMS until the deadline; 0 or less = only report, never run.
 	RemainingMS int64 `json:"remaining_ms"`
+	// MonoMS is the hub's monotonic clock when this was written, in ms. A link can stall and deliver late: the device takes from the
+	// remaining time what the command spent on the way, which it knows from [Welcome.MonoMS] and the round trip of its hello.
+	MonoMS int64 `json:"mono_ms"`
 	// Actor who asked, for the device's own log.
 	Actor string `json:"actor,omitempty"`
 }

@@ -71,7 +71,11 @@
 // [CommandState.Next] is the one table of transitions. The asker chooses a key; the same key is the same command, the same key with another
 // body is a conflict. The hub stores a command before it answers and every transition before it tells anyone. A set asks for a state, a
 // newer one for the same channel cancels an older one that waits; a pulse is one edge and never waits. The deadline travels as
-// remaining time. The agent journals "running" before the output moves and the result after, so that a crash in between ends as
+// remaining time, beside the hub's monotonic clock when it was written: the agent takes off what the command spent on the way, as
+//
+//	late = (receipt − welcome receipt) − (command.mono_ms − welcome.mono_ms) + round trip of hello and welcome
+//
+// all on monotonic clocks, so that a command which a stalled link delivers after its deadline is not run. The agent journals "running" before the output moves and the result after, so that a crash in between ends as
 // unknown and never as a second pulse. "done" means read back, and [Proof] says how.
 //
 // # Errors
