@@ -178,7 +178,11 @@ func collectDocs(files []*ast.File) map[token.Pos]string {
 						}
 					}
 				case *ast.ValueSpec:
-					note(s.Names, s.Doc, s.Comment)
+					doc := s.Doc
+					if doc == nil && !gen.Lparen.IsValid() {
+						doc = gen.Doc
+					}
+					note(s.Names, doc, s.Comment)
 				}
 			}
 		}
@@ -225,11 +229,11 @@ func (m *model) loadConsts(pkg *types.Package, docs map[token.Pos]string) {
 	}
 	slices.SortFunc(found, func(a, b *types.Const) int { return int(a.Pos() - b.Pos()) })
 	for _, c := range found {
-		m.consts = append(m.consts, constant_(c, docs))
+		m.consts = append(m.consts, newConst(c, docs))
 	}
 }
 
-func constant_(c *types.Const, docs map[token.Pos]string) constDef {
+func newConst(c *types.Const, docs map[token.Pos]string) constDef {
 	d := constDef{name: c.Name(), doc: docs[c.Pos()]}
 	switch v := c.Val(); v.Kind() {
 	case constant.String:
@@ -237,7 +241,7 @@ func constant_(c *types.Const, docs map[token.Pos]string) constDef {
 	case constant.Int:
 		n, _ := constant.Int64Val(v)
 		if isDuration(c.Type()) {
-			d.name, n = d.name+"MS", n/1e6
+			d.name, n = d.name+"_MS", n/1e6
 		}
 		d.value = n
 	default:
@@ -275,7 +279,7 @@ func (m *model) add(pkg *types.Package, docs map[token.Pos]string, name string) 
 	case *types.Basic:
 		for _, n := range pkg.Scope().Names() {
 			if c, ok := pkg.Scope().Lookup(n).(*types.Const); ok && types.Identical(c.Type(), obj.Type()) {
-				d.words = append(d.words, constant_(c, docs))
+				d.words = append(d.words, newConst(c, docs))
 			}
 		}
 		slices.SortFunc(d.words, func(a, b constDef) int {

@@ -18,15 +18,17 @@ export type Value = number | boolean | string | null;
 
 `
 
-// tsTail holds the checks that are not made from a type. Every check returns ” when the value is right, otherwise a path and
-// words; it costs no allocation unless something is wrong. JSON null stands for an empty list (Go's nil slice) and is replaced by one.
-const tsTail = `
+const tsDecoded = `
 /** What decoding a message gives: the good frames in order, and a sentence for each bad one. */
 export interface Decoded<F> {
   frames: F[];
   problems: string[];
 }
+`
 
+// tsTail holds the checks that are not made from a type. Every check returns the empty string when the value is right, otherwise a path and
+// words; it costs no allocation unless something is wrong. JSON null stands for an empty list (Go's nil slice) and is replaced by one.
+const tsTail = `
 type Check = (v: any) => string;
 
 function decode<F>(kinds: Record<string, Check>, message: string): Decoded<F> {
@@ -121,6 +123,7 @@ func (m *model) typeScript() []byte {
 	for _, s := range m.streams {
 		tsStream(&b, s)
 	}
+	b.WriteString(tsDecoded)
 	for _, t := range m.types {
 		b.WriteByte('\n')
 		m.tsCheck(&b, t)
@@ -227,7 +230,7 @@ func tsDecoder(b *bytes.Buffer, s stream) {
 	fmt.Fprintf(b, "export const decode%s = (message: string): Decoded<%sFrame> => decode<%sFrame>(kinds%s, message);\n", name, name, name, name)
 }
 
-// tsCheck writes the check of a type: ” when v is right, otherwise what is wrong and where.
+// tsCheck writes the check of a type: the empty string when v is right, otherwise what is wrong and where.
 func (m *model) tsCheck(b *bytes.Buffer, t *typeDef) {
 	switch {
 	case len(t.words) > 0:
@@ -361,7 +364,7 @@ func screaming(s string) string {
 	runes := []rune(s)
 	upper := func(i int) bool { return i >= 0 && i < len(runes) && runes[i] >= 'A' && runes[i] <= 'Z' }
 	for i, r := range runes {
-		if i > 0 && upper(i) && (!upper(i-1) || i+1 < len(runes) && !upper(i+1)) {
+		if i > 0 && upper(i) && runes[i-1] != '_' && (!upper(i-1) || i+1 < len(runes) && !upper(i+1)) {
 			out = append(out, '_')
 		}
 		out = append(out, r)
