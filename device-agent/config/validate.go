@@ -171,7 +171,7 @@ func (s *Sensor) validate(path string, claim func(path, id string) error) error 
 
 // validateDriver checks what each driver needs, and fills in its usual address.
 func (s *Sensor) validateDriver(path string) error {
-	allowed := map[string][]uint16{"bme280": {0x76, 0x77}, "ads1115": {0x48, 0x49, 0x4a, 0x4b}, "adxl345": {0x53, 0x1d},
+	allowed := map[string][]uint16{"bme280": {0x76, 0x77}, "bmp280": {0x76, 0x77}, "ads1115": {0x48, 0x49, 0x4a, 0x4b}, "adxl345": {0x53, 0x1d},
 		"bh1750": {0x23, 0x5c}, "scd4x": {0x62}}
 	if list, isI2C := allowed[s.Driver]; isI2C {
 		if s.Address == 0 {
@@ -182,7 +182,7 @@ func (s *Sensor) validateDriver(path string) error {
 		}
 	}
 	switch s.Driver {
-	case "bme280", "ads1115", "bh1750", "ds18b20":
+	case "bme280", "bmp280", "ads1115", "bh1750", "ds18b20":
 	case "scd4x":
 		if s.Interval < 5*time.Second {
 			return wrong(path+".interval", "a scd4x measures every 5s, not faster")
@@ -219,7 +219,7 @@ func (s *Sensor) validateDriver(path string) error {
 // The drivers, for messages.
 const (
 	// SensorDrivers lists what Sensor.Driver can be.
-	SensorDrivers = "bme280 (bmp280), ads1115, adxl345, bh1750, scd4x, ds18b20, contact, host"
+	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, ds18b20, contact, host"
 	// ActuatorDrivers lists what Actuator.Driver can be.
 	ActuatorDrivers = "relay, pwm, button"
 )

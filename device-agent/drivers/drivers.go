@@ -1,0 +1,101 @@
+// Package drivers opens the driver that a configuration names.
+//
+// This is the one list of what the agent can drive; each driver lives in a package of its own below. To add a chip: write its package,
+// add its checks to config and one line here.
+package drivers
+
+import (
+	"fmt"
+
+	"github.com/telltale-iot/telltale/device-agent/config"
+	"github.com/telltale-iot/telltale/device-agent/device"
+	"github.com/telltale-iot/telltale/device-agent/drivers/ads1115"
+	"github.com/telltale-iot/telltale/device-agent/drivers/adxl345"
+	"github.com/telltale-iot/telltale/device-agent/drivers/bh1750"
+	"github.com/telltale-iot/telltale/device-agent/drivers/bme280"
+	"github.com/telltale-iot/telltale/device-agent/drivers/button"
+	"github.com/telltale-iot/telltale/device-agent/drivers/contact"
+	"github.com/telltale-iot/telltale/device-agent/drivers/ds18b20"
+	"github.com/telltale-iot/telltale/device-agent/drivers/hostinfo"
+	"github.com/telltale-iot/telltale/device-agent/drivers/pwm"
+	"github.com/telltale-iot/telltale/device-agent/drivers/relay"
+	"github.com/telltale-iot/telltale/device-agent/drivers/scd4x"
+	"periph.io/x/conn/v3/gpio"
+)
+
+// OpenSensor opens one sensor. c has passed config.Validate. A missing chip is not an error: it shows when it is read.
+//
+// Errors: a bus or pin that the machine does not have.
+func OpenSensor(host device.Host, c config.Sensor) (device.Sensor, error) {
+	switch c.Driver {
+	case "host":
+		return hostinfo.Open(host, c), nil
+	case "ds18b20":
+		return ds18b20.Open(host.FS(), c), nil
+	case "contact":
+		pin, err := host.Pin(c.Pin)
+		if err != nil {
+			return nil, fmt.Errorf("sensor %s: %w", c.ID, err)
+		}
+		return contact.Open(pin, c), nil
+	}
+	bus, err := host.I2C(c.Bus)
+	if err != nil {
+		return nil, fmt.Errorf("sensor %s: %w", c.ID, err)
+	}
+	switch c.Driver {
+	case "bme280", "bmp280":
+		return bme280.Open(bus, c), nil
+	case "ads1115":
+		return ads1115.Open(bus, c)
+	case "adxl345":
+		return adxl345.Open(bus, c), nil
+	case "bh1750":
+		return bh1750.Open(bus, c), nil
+	case "scd4x":
+		return scd4x.Open(bus, c), nil
+	}
+	return nil, fmt.Errorf("sensor %s: there is no driver %q", c.ID, c.Driver)
+}
+
+// Waves returns the sensor as a waveform source, or nil when it is sampled by Sense.
+func Waves(s device.Sensor) device.WaveSensor {
+	w, ok := s.(device.WaveSensor)
+	if !ok {
+		return nil
+	}
+	if maybe, ok := s.(interface{ Waves() bool }); ok && !maybe.Waves() {
+		return nil
+	}
+	return w
+}
+
+// OpenActuator opens one actuator without moving it. c has passed config.Validate.
+//
+// Errors: a pin that the machine does not have.
+func OpenActuator(host device.Host, c config.Actuator) (device.Actuator, error) {
+	if c.Driver == "pwm" {
+		p, err := host.PWM(c.Pin, c.FrequencyHz)
+		if err != nil {
+			return nil, fmt.Errorf("actuator %s: %w", c.ID, err)
+		}
+		return pwm.Open(p, c), nil
+	}
+	out, err := host.Pin(c.Pin)
+	if err != nil {
+		return nil, fmt.Errorf("actuator %s: %w", c.ID, err)
+	}
+	var feedback gpio.PinIn
+	if c.Readback != "" {
+		if feedback, err = host.Pin(c.Readback); err != nil {
+			return nil, fmt.Errorf("actuator %s: feedback contact: %w", c.ID, err)
+		}
+	}
+	switch c.Driver {
+	case "relay":
+		return relay.Open(out, feedback, c)
+	case "button":
+		return button.Open(out, feedback, c)
+	}
+	return nil, fmt.Errorf("actuator %s: there is no driver %q", c.ID, c.Driver)
+}
