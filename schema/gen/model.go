@@ -71,8 +71,8 @@ type constDef struct {
 
 // stream is one direction of one endpoint with the frames it carries.
 type stream struct {
-	name, doc string // "live down"
-	frames    []frame
+	name   string // "live down"
+	frames []frame
 }
 
 type frame struct{ kind, typeName string }
