@@ -224,7 +224,7 @@ func (b *Box) frameAfter(after uint64) (Record, bool) {
 			continue
 		}
 		for _, r := range b.read(s) {
-			if r.Seq > after && !b.acked.has(r.Seq) {
+			if r.Seq > after && !b.acked.has(r.Seq) && !b.inGap(r.Seq) {
 				return r, true
 			}
 		}
@@ -235,8 +235,11 @@ func (b *Box) frameAfter(after uint64) (Record, bool) {
 		}
 		return 1
 	})
-	if i < len(b.mem) {
+	for ; i < len(b.mem); i++ {
 		f := &b.mem[i]
+		if b.inGap(f.seq) {
+			continue
+		}
 		return Record{Seq: f.seq, Last: f.seq, Payload: f.data, TimeMS: f.tms}, true
 	}
 	return Record{}, false
@@ -288,7 +291,7 @@ func (b *Box) ackGaps() {
 // unackedIn reads the segment: numbers inside its range may belong to gaps or to memory.
 func (b *Box) unackedIn(s *segment) bool {
 	for _, r := range b.read(s) {
-		if !b.acked.has(r.Seq) {
+		if !b.acked.has(r.Seq) && !b.inGap(r.Seq) {
 			return true
 		}
 	}

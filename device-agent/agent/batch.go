@@ -1,0 +1,178 @@
+package agent
+
+import (
+	"math"
+	"sync"
+	"time"
+
+	"github.com/telltale-iot/telltale/device-agent/device"
+	"github.com/telltale-iot/telltale/schema"
+)
+
+const (
+	// batchSamples bounds a batch: at 20 bytes a sample it stays under schema.MaxMessage.
+	batchSamples = 2000
+	// batchSpan bounds the time one batch covers.
+	batchSpan = time.Minute
+)
+
+// batch collects readings until they become one frame, one series per channel. Safe for concurrent use.
+type batch struct {
+	a *Agent
+
+	mu      sync.Mutex
+	series  []schema.Series
+	index   map[string]int // channel → its last series
+	ends    map[string]int64
+	t0      int64 // mono ms
+	samples int
+}
+
+func newBatch(a *Agent) *batch {
+	return &batch{a: a, index: map[string]int{}, ends: map[string]int64{}}
+}
+
+// add takes one round of readings measured for the tick at mono.
+func (b *batch) add(mono time.Duration, readings []device.Reading) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ms := mono.Milliseconds()
+	for _, r := range readings {
+		b.room(ms, 1)
+		v, q := r.Value, r.Quality
+		if v.IsNull() && (q == "" || q == schema.QualityOK) {
+			q = schema.QualityRange // NaN or infinite: not a value
+		}
+		ch := r.Entity + "." + r.Channel
+		i, ok := b.index[ch]
+		if !ok {
+			i = len(b.series)
+			b.index[ch] = i
+			b.series = append(b.series, schema.Series{Ch: ch})
+		}
+		push(&b.series[i], ms-b.t0, v, q)
+		b.samples++
+	}
+}
+
+// addWave takes a block of a waveform whose first sample was measured at mono.
+func (b *batch) addWave(mono time.Duration, block device.Block) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	ms := mono.Milliseconds()
+	ch := block.Entity + "." + block.Channel
+	values := make(schema.Values, len(block.Values))
+	var quality []schema.Quality
+	for i, f := range block.Values {
+		values[i] = schema.Number(significant(f))
+		if values[i].IsNull() {
+			if quality == nil {
+				quality = make([]schema.Quality, len(values))
+			}
+			quality[i] = schema.QualityRange
+		}
+	}
+	b.room(ms, len(values))
+	b.samples += len(values)
+	stepUS := block.Step.Microseconds()
+	i, ok := b.index[ch]
+	if ok && quality == nil && b.series[i].Q == nil && abs(b.ends[ch]-ms) <= 1 && b.series[i].StepUS == stepUS {
+		b.series[i].V = append(b.series[i].V, values...)
+	} else {
+		b.index[ch] = len(b.series)
+		b.series = append(b.series, schema.Series{Ch: ch, DtMS: []int64{ms - b.t0}, StepUS: stepUS, V: values, Q: quality})
+	}
+	b.ends[ch] = ms + int64(len(values))*stepUS/1000
+}
+
+// room makes a frame of what is there when n more samples at ms would not fit.
+func (b *batch) room(ms int64, n int) {
+	full := b.samples+n > batchSamples || len(b.series) >= schema.MaxSeries-1 || ms-b.t0 > batchSpan.Milliseconds()
+	if b.samples > 0 && full {
+		b.flushLocked()
+	}
+	if b.samples == 0 {
+		b.t0 = ms
+	}
+}
+
+// older reports whether the oldest reading has waited longer than d.
+func (b *batch) older(d time.Duration) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.samples > 0 && b.a.clock.Mono()-time.Duration(b.t0)*time.Millisecond > d
+}
+
+// flush makes a frame of what was collected.
+func (b *batch) flush() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.flushLocked()
+}
+
+func (b *batch) flushLocked() {
+	if b.samples == 0 {
+		return
+	}
+	f := &schema.Readings{MonoMS: b.t0, Series: b.series}
+	f.T0MS, _ = b.a.time.wallMS(time.Duration(b.t0) * time.Millisecond)
+	b.series, b.samples = nil, 0
+	clear(b.index)
+	clear(b.ends)
+	for i := range f.Series {
+		tidy(&f.Series[i])
+	}
+	if err := f.Validate(); err != nil {
+		b.a.log.Error("a batch makes no sense and is dropped", "err", err)
+		return
+	}
+	b.a.append(f.T0MS, f, func(seq uint64) { f.Seq = seq })
+}
+
+// push adds one reading. Times within a series never go back: a late tick counts at the time of the one before.
+func push(s *schema.Series, dt int64, v schema.Value, q schema.Quality) {
+	if n := len(s.DtMS); n > 0 {
+		dt = max(dt, s.DtMS[n-1])
+	}
+	s.DtMS = append(s.DtMS, dt)
+	s.V = append(s.V, v)
+	if q == schema.QualityOK {
+		q = ""
+	}
+	if q != "" || s.Q != nil {
+		for len(s.Q) < len(s.V)-1 {
+			s.Q = append(s.Q, schema.QualityOK)
+		}
+		if q == "" {
+			q = schema.QualityOK
+		}
+		s.Q = append(s.Q, q)
+	}
+}
+
+// tidy leaves out what is the default on the wire.
+func tidy(s *schema.Series) {
+	if len(s.DtMS) == 1 && s.DtMS[0] == 0 {
+		s.DtMS = nil
+	}
+	for i := range s.Q {
+		if s.Q[i] == "" {
+			s.Q[i] = schema.QualityOK
+		}
+	}
+}
+
+// significant keeps 6 digits of a waveform's sample: more than any converter has, and a third of the bytes.
+func significant(f float64) float64 {
+	if f == 0 || math.IsNaN(f) || math.IsInf(f, 0) {
+		return f
+	}
+	digits := 5 - int(math.Floor(math.Log10(math.Abs(f))))
+	if digits < -12 || digits > 12 {
+		return f
+	}
+	pow := math.Pow10(digits)
+	return math.Round(f*pow) / pow
+}
+
+func abs(x int64) int64 { return max(x, -x) }

@@ -1,0 +1,321 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/telltale-iot/telltale/device-agent/config"
+	"github.com/telltale-iot/telltale/device-agent/device"
+	"github.com/telltale-iot/telltale/schema"
+)
+
+const (
+	// applyWithin bounds one call of an actuator's driver, beside the length of a pulse.
+	applyWithin = 5 * time.Second
+	// guardEvery is how often an output checks its lease, its longest time on and its state.
+	guardEvery = 500 * time.Millisecond
+	// readbackStep is how often a feedback contact is looked at while it is expected to follow.
+	readbackStep = 10 * time.Millisecond
+	// restAtLeast is how long a control loop leaves an output alone that was on for too long.
+	restAtLeast = time.Minute
+	// guardAgain is how often the guard repeats itself for an output that does not go where it is sent: a welded contact.
+	guardAgain = 30 * time.Second
+)
+
+// output is one actuator and what keeps it safe. One goroutine (run) owns the driver: commands, guards and control loops meet there.
+type output struct {
+	a      *Agent
+	id     string
+	cfg    config.Actuator
+	act    device.Actuator
+	entity schema.Entity
+	owner  string // the control loop that drives it; commands are refused
+	stuck  atomic.Bool
+
+	mu      sync.Mutex
+	waiting *task // next command
+	running *task
+	wake    chan struct{}
+
+	// Owned by run.
+	last      []device.Measurement // as last reported
+	reported  time.Duration        // mono of the last report
+	switched  time.Duration        // mono of the last switching; see minCycle
+	everMoved bool
+	unsafe    bool          // it was last driven away from its safe state, whatever a contact says
+	onSince   time.Duration // mono since it is out of its safe state, by order or by contact; 0 = it is not
+	restUntil time.Duration // mono until which a control loop may not switch it on again
+	againAt   time.Duration // mono before which the guard does not repeat itself
+	wanted    chan bool     // from a control loop: newest wins
+	faulty    bool
+}
+
+// newOutput wraps an actuator. The output is not touched before boot.
+func newOutput(a *Agent, act device.Actuator, c config.Actuator) *output {
+	e := act.Describe()[0]
+	return &output{a: a, id: e.ID, cfg: c, act: act, entity: e, wake: make(chan struct{}, 1), wanted: make(chan bool, 1)}
+}
+
+// bootOutputs drives every output to what it declares for a start, before anything else happens.
+func (a *Agent) bootOutputs(ctx context.Context) error {
+	var first error
+	for _, o := range a.outputs {
+		if err := o.boot(ctx); err != nil && first == nil {
+			first = fmt.Errorf("output %s: %w", o.id, err)
+		}
+	}
+	return first
+}
+
+// boot drives the output to its safe state, or to what it was when it is to be restored.
+func (o *output) boot(ctx context.Context) error {
+	restored := false
+	if o.entity.Safety != nil && o.entity.Safety.OnBoot == "restore" {
+		for _, ch := range o.entity.Channels {
+			v, ok := o.a.journal.LastSet(o.id, ch.Name)
+			if !ok || ch.Accepts(v) != nil {
+				continue
+			}
+			if err := o.act.Apply(ctx, ch.Name, v); err != nil {
+				return err
+			}
+			if safe, named := o.entity.Safety.SafeState[ch.Name]; named {
+				o.unsafe = v != safe
+			}
+			restored = true
+		}
+	}
+	if !restored {
+		if err := o.act.Safe(); err != nil {
+			return err
+		}
+	}
+	o.report(ctx, true)
+	return nil
+}
+
+// safeOutputs drives every output to its safe state, at a stop. An output whose driver hangs is tried all the same.
+func (a *Agent) safeOutputs() error {
+	var first error
+	for _, o := range a.outputs {
+		done := make(chan error, 1)
+		go func() {
+			err := o.act.Safe()
+			if err == nil {
+				o.report(context.Background(), true)
+			}
+			done <- err
+		}()
+		t := time.NewTimer(stuckWithin)
+		var err error
+		select {
+		case err = <-done:
+		case <-t.C:
+			o.stuck.Store(true)
+			err = errStuck
+		}
+		t.Stop()
+		if err != nil && first == nil {
+			first = fmt.Errorf("output %s could not be brought to its safe state: %w", o.id, err)
+		}
+	}
+	return first
+}
+
+// run serves commands, control loops and guards until ctx ends.
+func (o *output) run(ctx context.Context) {
+	guard := time.NewTicker(guardEvery)
+	defer guard.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-o.wake:
+			for t := o.take(); t != nil && ctx.Err() == nil; t = o.take() {
+				o.execute(ctx, t)
+				o.done()
+			}
+		case on := <-o.wanted:
+			o.follow(ctx, on)
+		case <-guard.C:
+			o.guard(ctx)
+		}
+	}
+}
+
+// take moves the waiting command to running.
+func (o *output) take() *task {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.running, o.waiting = o.waiting, nil
+	return o.running
+}
+
+func (o *output) done() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.running = nil
+}
+
+// want asks for a state on behalf of a control loop. Newest wins; it never blocks.
+func (o *output) want(on bool) {
+	for {
+		select {
+		case o.wanted <- on:
+			return
+		default:
+		}
+		select {
+		case <-o.wanted:
+		default:
+		}
+	}
+}
+
+// follow does what a control loop wants, as soon as min_cycle allows; the loop repeats its wish.
+func (o *output) follow(ctx context.Context, on bool) {
+	if m, ok := o.state(); ok && m.IsTrue() == on {
+		return
+	}
+	safe := on == (o.cfg.SafeState == "on")
+	if wait := o.minCycle(); wait > 0 && !safe {
+		return
+	}
+	if !safe && o.a.clock.Mono() < o.restUntil {
+		return
+	}
+	if err := o.act.Apply(ctx, schema.ChannelState, schema.Bool(on)); err != nil {
+		o.trouble(err)
+		return
+	}
+	o.unsafe = !safe
+	o.moved(ctx)
+}
+
+// minCycle returns how long the output must still rest before it may switch again.
+func (o *output) minCycle() time.Duration {
+	if !o.everMoved || o.cfg.MinCycle == 0 {
+		return 0
+	}
+	return max(o.cfg.MinCycle-(o.a.clock.Mono()-o.switched), 0)
+}
+
+// moved notes a switching and reports the new state.
+func (o *output) moved(ctx context.Context) {
+	o.everMoved, o.switched = true, o.a.clock.Mono()
+	o.report(ctx, true)
+}
+
+// state is the last reported value of the main channel.
+func (o *output) state() (schema.Value, bool) {
+	for _, m := range o.last {
+		if m.Channel == o.entity.Channels[0].Name && !m.Value.IsNull() {
+			return m.Value, true
+		}
+	}
+	return schema.Value{}, false
+}
+
+// guard is what an output does without being told.
+func (o *output) guard(ctx context.Context) {
+	now := o.a.clock.Mono()
+	switch {
+	case o.onSince == 0 || now < o.againAt:
+	case o.cfg.MaxOn > 0 && now-o.onSince > o.cfg.MaxOn:
+		o.restUntil = now + max(o.cfg.MinCycle, restAtLeast)
+		o.makeSafe(ctx, fmt.Sprintf("on for longer than %s", o.cfg.MaxOn))
+	case o.cfg.Lease > 0 && now-o.a.link.LastContact() > o.cfg.Lease:
+		o.makeSafe(ctx, fmt.Sprintf("no contact to the hub for %s", o.cfg.Lease))
+	}
+	o.report(ctx, now-o.reported >= o.a.o.Config.Heartbeat)
+}
+
+// makeSafe drives the output to its safe state and tells why.
+func (o *output) makeSafe(ctx context.Context, why string) {
+	o.againAt = o.a.clock.Mono() + guardAgain
+	if err := o.act.Safe(); err != nil {
+		o.trouble(err)
+		return
+	}
+	o.unsafe = false
+	o.moved(ctx)
+	text := " was sent to its safe state: "
+	if o.onSince != 0 {
+		text = " was sent to its safe state and did not go there: "
+	}
+	o.a.log.Warn("output sent to its safe state", "entity", o.id, "reason", why, "there", o.onSince == 0)
+	o.a.event("safe_state", o.id, o.entity.Name+text+why)
+}
+
+// trouble tells once that an output cannot be driven.
+func (o *output) trouble(err error) {
+	if !o.faulty {
+		o.a.log.Error("output cannot be driven", "entity", o.id, "err", err)
+	}
+	o.faulty = true
+}
+
+// report reads the state and sends it when it has changed or always is set.
+func (o *output) report(ctx context.Context, always bool) {
+	got, err := o.act.Read(ctx)
+	if err != nil {
+		if !o.faulty {
+			o.a.log.Warn("output cannot be read", "entity", o.id, "err", err)
+		}
+		o.faulty = true
+		got = nil
+		for _, c := range o.entity.Channels {
+			if !c.Pulse {
+				got = append(got, device.Measurement{Channel: c.Name, Quality: schema.QualityFault})
+			}
+		}
+	} else {
+		o.faulty = false
+	}
+	now := o.a.clock.Mono()
+	o.noteSafe(got, now)
+	if len(got) == 0 || !always && same(got, o.last) {
+		return
+	}
+	o.last, o.reported = got, now
+	readings := make([]device.Reading, len(got))
+	for i, m := range got {
+		readings[i] = device.Reading{Entity: o.id, Measurement: m}
+	}
+	o.a.batch.add(now, readings)
+}
+
+// noteSafe keeps the time since which the output is out of its safe state.
+func (o *output) noteSafe(got []device.Measurement, now time.Duration) {
+	if o.entity.Safety == nil {
+		return
+	}
+	for _, m := range got {
+		safe, ok := o.entity.Safety.SafeState[m.Channel]
+		if !ok || m.Value.IsNull() {
+			continue
+		}
+		switch {
+		case m.Value == safe && !o.unsafe:
+			o.onSince = 0
+		case o.onSince == 0:
+			o.onSince = max(now, 1)
+		}
+		return
+	}
+}
+
+func same(a, b []device.Measurement) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}

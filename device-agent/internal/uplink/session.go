@@ -1,0 +1,412 @@
+package uplink
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/telltale-iot/telltale/device-agent/internal/outbox"
+	"github.com/telltale-iot/telltale/schema"
+)
+
+const (
+	// writeWithin bounds one write: a peer that takes nothing for so long is dead.
+	writeWithin = 10 * time.Second
+	// statusEvery is how often the hub hears of the backlog.
+	statusEvery = 10 * time.Second
+	// recent is how many of the newest unacked frames go ahead of the backfill after a reconnect: what a dashboard wants to see first.
+	recent = 8
+	// backfillFrames and backfillBytes bound one message of backfill, so that a live frame never waits behind a big one.
+	backfillFrames = 16
+	backfillBytes  = 48 << 10
+)
+
+// session is one accepted connection. One goroutine reads (receive), one writes (run).
+type session struct {
+	l      *Link
+	conn   *websocket.Conn
+	window int
+
+	first   uint64 // numbers below are backfill
+	live    uint64 // last live number sent
+	back    uint64 // last backfill number sent
+	epoch   string
+	mu      sync.Mutex
+	waiting []schema.Range // sent and not acked, live
+	owed    []schema.Range // sent and not acked, backfill
+	refused []schema.Frame // gaps that take the place of refused frames
+	bye     *schema.Bye
+
+	ended chan struct{} // closed when the reader has
+	err   error         // why, valid after ended
+}
+
+// welcome takes over what the hub has and what it wants.
+func (s *session) welcome(w *schema.Welcome) error {
+	o := &s.l.o
+	s.heard()
+	st := o.Box.Stat()
+	s.epoch = st.Epoch
+	o.Box.Ack(w.Have)
+	if o.Acked != nil && len(w.Have) > 0 {
+		o.Acked(s.epoch, w.Have)
+	}
+	s.window = max(w.Window, 2)
+	s.l.batch.Store(int64(time.Duration(w.BatchMS) * time.Millisecond))
+	s.first = max(st.Last, recent) - recent + 1
+	s.live = s.first - 1
+	if w.Describe {
+		return s.write(&schema.Describe{Hash: o.Descriptor.Hash(), Descriptor: o.Descriptor})
+	}
+	return nil
+}
+
+// run sends until the link ends or ctx does.
+func (s *session) run(ctx context.Context) error {
+	s.conn.SetPongHandler(func(payload string) error {
+		s.heard()
+		if len(payload) == 8 {
+			sent := time.Duration(binary.LittleEndian.Uint64([]byte(payload)))
+			s.l.rtt.Store(int64(s.l.o.Clock.Mono() - sent))
+		}
+		return s.alive()
+	})
+	if err := s.alive(); err != nil {
+		return err
+	}
+	go s.receive()
+	err := s.send(ctx)
+	s.conn.Close()
+	<-s.ended
+	return err
+}
+
+// send is the writer's loop.
+func (s *session) send(ctx context.Context) error {
+	ping, status := time.NewTicker(s.l.o.PingEvery), time.NewTicker(statusEvery)
+	defer ping.Stop()
+	defer status.Stop()
+	var leave <-chan time.Time
+	if err := s.write(s.status()); err != nil {
+		return err
+	}
+	for {
+		if err := s.pump(); err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return s.goodbye()
+		case <-s.ended:
+			return s.err
+		case <-s.l.wake:
+			if bye := s.leaving(); bye != nil && leave == nil {
+				leave = time.After(time.Duration(bye.InMS) * time.Millisecond)
+			}
+		case <-leave:
+			return s.left()
+		case <-ping.C:
+			var now [8]byte
+			binary.LittleEndian.PutUint64(now[:], uint64(s.l.o.Clock.Mono()))
+			if err := s.conn.WriteControl(websocket.PingMessage, now[:], time.Now().Add(writeWithin)); err != nil {
+				return fmt.Errorf("ping the hub: %w", err)
+			}
+		case <-status.C:
+			if err := s.write(s.status()); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// pump sends what may be sent now: reports, then live frames, then some backfill, then looks again.
+func (s *session) pump() error {
+	for {
+		if err := s.sendReports(); err != nil {
+			return err
+		}
+		live, owed := s.outstanding()
+		if room := s.window - live - owed; room > 0 {
+			recs := s.l.o.Box.Next(s.live, ^uint64(0), min(room, backfillFrames))
+			if len(recs) > 0 {
+				s.live = recs[len(recs)-1].Last
+				if err := s.sendRecords(recs, false); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		room := min(max(s.window/4, 1)-owed, s.window-live-owed)
+		if room <= 0 || s.back+1 >= s.first {
+			return nil
+		}
+		recs := s.l.o.Box.Next(s.back, s.first-1, min(room, backfillFrames))
+		if len(recs) == 0 {
+			s.back = s.first - 1
+			return nil
+		}
+		recs = fitting(recs)
+		s.back = recs[len(recs)-1].Last
+		if err := s.sendRecords(recs, true); err != nil {
+			return err
+		}
+	}
+}
+
+// fitting cuts records to what one message of backfill may hold, at least one.
+func fitting(recs []outbox.Record) []outbox.Record {
+	sum := 0
+	for i := range recs {
+		sum += len(recs[i].Payload) + 64
+		if sum > backfillBytes && i > 0 {
+			return recs[:i]
+		}
+	}
+	return recs
+}
+
+func (s *session) sendReports() error {
+	s.mu.Lock()
+	refused := s.refused
+	s.refused = nil
+	s.mu.Unlock()
+	for _, f := range refused {
+		if err := s.write(f); err != nil {
+			return err
+		}
+	}
+	for {
+		select {
+		case f := <-s.l.reports:
+			if err := s.write(f); err != nil {
+				return err
+			}
+		default:
+			return nil
+		}
+	}
+}
+
+// sendRecords writes live frames one message each and backfill as one message.
+func (s *session) sendRecords(recs []outbox.Record, backfill bool) error {
+	s.mu.Lock()
+	for _, r := range recs {
+		if backfill {
+			s.owed = append(s.owed, schema.Range{r.Seq, r.Last})
+		} else {
+			s.waiting = append(s.waiting, schema.Range{r.Seq, r.Last})
+		}
+	}
+	s.mu.Unlock()
+	var all [][]byte
+	for i := range recs {
+		msg, err := encode(&recs[i], backfill)
+		if err != nil {
+			return err
+		}
+		if !backfill {
+			if err := s.writeRaw(msg); err != nil {
+				return err
+			}
+			continue
+		}
+		all = append(all, msg)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	return s.writeRaw(slices.Concat([]byte{'['}, bytes.Join(all, []byte{','}), []byte{']'}))
+}
+
+// encode returns a record as a frame. Kept frames are written already; what only now is known (backfill, a former boot) is put in
+// behind the envelope's kind.
+func encode(r *outbox.Record, backfill bool) ([]byte, error) {
+	if r.IsGap() {
+		return schema.Encode(&schema.Gap{First: r.Seq, Last: r.Last, FromMS: r.TimeMS, ToMS: r.ToMS, Reason: r.Reason})
+	}
+	const readings = `{"t":"readings",`
+	extra := ""
+	if backfill && bytes.HasPrefix(r.Payload, []byte(readings)) {
+		extra += `"backfill":true,`
+	}
+	if r.Boot != "" {
+		extra += `"boot":"` + r.Boot + `",`
+	}
+	at := bytes.IndexByte(r.Payload, ',') + 1
+	if extra == "" || at == 0 {
+		return r.Payload, nil
+	}
+	return slices.Concat(r.Payload[:at], []byte(extra), r.Payload[at:]), nil
+}
+
+func (s *session) outstanding() (live, owed int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.waiting), len(s.owed)
+}
+
+// receive is the reader's loop.
+func (s *session) receive() {
+	defer close(s.ended)
+	for {
+		_, msg, err := s.conn.ReadMessage()
+		if err != nil {
+			s.err = s.ending(err)
+			return
+		}
+		s.heard()
+		if err := s.alive(); err != nil {
+			s.err = err
+			return
+		}
+		frames, err := schema.Decode(schema.AgentDown, msg)
+		if err != nil {
+			s.l.o.Log.Warn("the hub sent something this agent does not understand", "err", err)
+		}
+		for _, f := range frames {
+			s.take(f)
+		}
+	}
+}
+
+func (s *session) take(f schema.Frame) {
+	o := &s.l.o
+	switch f := f.(type) {
+	case *schema.Ack:
+		s.acked(f)
+	case *schema.Pace:
+		s.l.batch.Store(int64(time.Duration(f.BatchMS) * time.Millisecond))
+		s.l.Wake()
+	case *schema.DeviceCommand, *schema.Cancel:
+		o.Handle(f)
+	case *schema.Bye:
+		s.mu.Lock()
+		s.bye = f
+		s.mu.Unlock()
+		s.l.Wake()
+	case *schema.Problem:
+		o.Log.Warn("the hub has a problem with this device", "code", f.Code, "err", f.Message, "seq", f.Seq)
+		if f.Seq > 0 {
+			s.refuse(f.Seq)
+		}
+	}
+}
+
+func (s *session) acked(f *schema.Ack) {
+	o := &s.l.o
+	if f.Epoch != s.epoch {
+		return
+	}
+	o.Box.Ack(f.Ranges)
+	if o.Acked != nil {
+		o.Acked(f.Epoch, f.Ranges)
+	}
+	covered := func(r schema.Range) bool {
+		return slices.ContainsFunc(f.Ranges, func(a schema.Range) bool { return a[0] <= r[1] && r[1] <= a[1] })
+	}
+	s.mu.Lock()
+	s.waiting = slices.DeleteFunc(s.waiting, covered)
+	s.owed = slices.DeleteFunc(s.owed, covered)
+	s.mu.Unlock()
+	s.l.Wake()
+	select {
+	case s.l.emptied <- struct{}{}:
+	default:
+	}
+}
+
+// refuse makes a gap of a frame that the hub will never take.
+func (s *session) refuse(seq uint64) {
+	r, ok := s.l.o.Box.Refuse(seq)
+	if !ok {
+		return
+	}
+	s.mu.Lock()
+	s.refused = append(s.refused, &schema.Gap{First: seq, Last: seq, FromMS: r.TimeMS, ToMS: r.ToMS, Reason: r.Reason})
+	s.mu.Unlock()
+	s.l.Wake()
+}
+
+func (s *session) status() *schema.Status {
+	o := &s.l.o
+	st := o.Box.Stat()
+	return &schema.Status{Backlog: st.Backlog, BacklogFromMS: st.BacklogMS, Dropped: st.Dropped, Degraded: st.Degraded,
+		RTTMS: float64(s.l.rtt.Load()) / 1e6, MonoMS: o.Clock.Mono().Milliseconds(), WallMS: o.Clock.Now().UnixMilli(), Synced: o.Clock.Synced()}
+}
+
+func (s *session) leaving() *schema.Bye {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bye
+}
+
+func (s *session) left() error {
+	bye := s.leaving()
+	return &byeError{reason: bye.Reason, spread: time.Duration(bye.SpreadMS) * time.Millisecond}
+}
+
+// ending makes words of the reader's last error.
+func (s *session) ending(err error) error {
+	if bye := s.leaving(); bye != nil {
+		return s.left()
+	}
+	var closed *websocket.CloseError
+	if errors.As(err, &closed) {
+		text := closed.Text
+		if text == "" {
+			text = "no reason given"
+		}
+		out := fmt.Errorf("the hub closed the connection: %s (code %d)", text, closed.Code)
+		if !schema.RetryClose(closed.Code) {
+			return &hopelessError{out}
+		}
+		return out
+	}
+	return fmt.Errorf("the connection broke: %w", err)
+}
+
+// goodbye is the polite end.
+func (s *session) goodbye() error {
+	if err := s.pump(); err != nil {
+		return err
+	}
+	if err := s.write(&schema.Bye{Reason: "the agent stops"}); err != nil {
+		return err
+	}
+	msg := websocket.FormatCloseMessage(websocket.CloseGoingAway, "the agent stops")
+	return s.conn.WriteControl(websocket.CloseMessage, msg, time.Now().Add(time.Second))
+}
+
+func (s *session) write(f schema.Frame) error {
+	msg, err := schema.Encode(f)
+	if err != nil {
+		return err
+	}
+	return s.writeRaw(msg)
+}
+
+func (s *session) writeRaw(msg []byte) error {
+	if err := s.conn.SetWriteDeadline(time.Now().Add(writeWithin)); err != nil {
+		return err
+	}
+	if err := s.conn.WriteMessage(websocket.TextMessage, msg); err != nil {
+		return fmt.Errorf("send to the hub: %w", err)
+	}
+	return nil
+}
+
+// heard notes that the hub is there.
+func (s *session) heard() { s.l.contact.Store(int64(s.l.o.Clock.Mono())) }
+
+// alive moves the time at which the link counts as dead.
+func (s *session) alive() error {
+	return s.conn.SetReadDeadline(time.Now().Add(s.l.o.PingEvery + schema.AgentPongWithin))
+}
+
+func (s *session) close() { s.conn.Close() }
