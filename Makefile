@@ -56,7 +56,7 @@ test-page: $(NODE_STAMP)
 	cd dashboard && npm test
 
 e2e: test-tools build ## real programs killed and cut off, and a real browser
-	go test -count=1 -timeout 8m ./e2e/...
+	go test -race -shuffle=on -count=1 -timeout 8m ./e2e/...
 
 .PHONY: bench
 bench: build ## measure what docs/performance.md quotes

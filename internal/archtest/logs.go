@@ -11,10 +11,12 @@ import (
 // logKeys are the keys of attributes in logs, in alphabetical order: one spelling each, so that logs can be searched.
 func logKeys() []string {
 	return []string{
-		"addr", "backlog", "batch", "bytes", "channel", "code", "command", "commit", "conn", "count", "data", "device", "dropped",
-		"entity", "epoch", "err", "fault", "file", "files", "first", "frame", "from", "hub", "host", "kind", "last", "level", "limit", "listen", "method",
-		"name", "path", "problem", "reason", "remote", "retry", "room", "rooms", "scenario", "sensor", "seq", "session", "signal", "state",
-		"status", "to", "took", "type", "url", "version", "wait",
+		"actor", "addr", "age", "agent", "area", "attempt", "backlog", "batch", "bus", "bytes", "channel", "code", "command",
+		"commit", "conn", "count", "data", "device", "devices", "doing", "driver", "dropped", "entity", "epoch", "err", "fault",
+		"file", "files", "first", "frame", "from", "host", "hub", "interval", "kind", "last", "level", "limit", "listen",
+		"method", "name", "offset", "origin", "outbox", "path", "pin", "problem", "queued", "reason", "remote", "retry", "room",
+		"rooms", "rule", "scenario", "segment", "sensor", "seq", "session", "signal", "silent", "size", "stack", "state",
+		"status", "there", "to", "took", "type", "until", "url", "user", "version", "wait", "who", "window",
 	}
 }
 

@@ -15,8 +15,7 @@ func NoSleepInTests(t *Tree) []Violation {
 		if !f.Test {
 			continue
 		}
-		var visit func(n ast.Node) bool
-		visit = func(n ast.Node) bool {
+		ast.Inspect(f.Go, func(n ast.Node) bool {
 			if fn, ok := n.(*ast.FuncDecl); ok && strings.HasSuffix(fn.Name.Name, "InBubble") {
 				return false
 			}
@@ -31,8 +30,7 @@ func NoSleepInTests(t *Tree) []Violation {
 				bad = append(bad, t.at(f, call.Pos(), "time.Sleep in a test: wait for the thing itself, or use testing/synctest"))
 			}
 			return true
-		}
-		ast.Inspect(f.Go, visit)
+		})
 	}
 	return bad
 }
