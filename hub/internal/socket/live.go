@@ -1,0 +1,153 @@
+package socket
+
+import (
+	"bytes"
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/telltale-iot/telltale/schema"
+)
+
+const (
+	// pageMessages and pageBurst bound a page's messages per second; beyond, it is read more slowly.
+	pageMessages = 100
+	pageBurst    = 400
+	// pageBytes bounds a page's bytes per second.
+	pageBytes = 256 << 10
+)
+
+// serveLive is the life of a dashboard's connection. It returns when the connection has ended.
+func (s *Server) serveLive(l *link) {
+	var buf bytes.Buffer
+	f, ok := l.first(schema.LiveUp, &buf)
+	if !ok {
+		l.linger()
+		return
+	}
+	hello, ok := f.(*schema.LiveHello)
+	if !ok {
+		l.fail(schema.Problemf(schema.CodeBadFrame, "the first frame must be hello, not %s", f.Kind()))
+		l.linger()
+		return
+	}
+	if p := s.admit(l); p != nil {
+		l.fail(p)
+		l.linger()
+		return
+	}
+	l.flow, l.bytes = rate.NewLimiter(pageMessages, pageBurst), rate.NewLimiter(pageBytes, pageBytes)
+	sub := s.o.Live.Subscribe(func() {
+		l.mu.Lock()
+		l.wake()
+	})
+	defer sub.Close()
+	s.greetPage(l, hello, sub)
+	l.spread(schema.LivePing)
+	_ = l.ws.SetReadDeadline(time.Time{}) // from here on the sweeper watches
+	s.readPage(l, &buf, sub)
+}
+
+// greetPage sends the welcome and takes up the rooms of an earlier connection.
+func (s *Server) greetPage(l *link, hello *schema.LiveHello, sub Subscriber) {
+	welcome := s.o.Live.Welcome()
+	l.mu.Lock()
+	l.credit = uint64(welcome.Credit)
+	if hello.Client != "" {
+		l.who = hello.Client + " " + l.addr
+	}
+	l.feed = sub
+	l.mu.Unlock()
+	_ = l.send(&welcome)
+	for _, at := range hello.Resume {
+		s.join(l, sub, at)
+	}
+}
+
+// readPage reads until the connection ends. A message is handled on a goroutine of its own that this one waits for: so the stack which ten
+// thousand quiet connections keep stays small.
+func (s *Server) readPage(l *link, buf *bytes.Buffer, sub Subscriber) {
+	done := make(chan struct{}, 1)
+	for {
+		if err := l.receive(buf, schema.MaxMessage); err != nil {
+			return
+		}
+		if err := l.throttle(buf.Len()); err != nil {
+			return
+		}
+		go func() {
+			defer func() { done <- struct{}{} }()
+			defer l.contain()
+			s.handlePage(l, buf.Bytes(), sub)
+		}()
+		<-done
+		if l.closing() {
+			l.linger()
+			return
+		}
+		if buf.Cap() > 4<<10 {
+			*buf = bytes.Buffer{}
+		}
+	}
+}
+
+func (s *Server) handlePage(l *link, message []byte, sub Subscriber) {
+	frames, err := schema.Decode(schema.LiveUp, message)
+	s.taps.frames(l, in, frames...)
+	for _, p := range schema.Problems(err) {
+		l.complain(p)
+	}
+	for _, f := range frames {
+		switch f := f.(type) {
+		case *schema.Seen:
+			l.handled(f.N)
+		case *schema.Join:
+			s.join(l, sub, schema.RoomPosition(*f))
+		case *schema.Leave:
+			sub.Leave(f.Room)
+		case *schema.Hidden:
+			sub.SetHidden(f.Hidden)
+		case *schema.Ping:
+			_ = l.send(&schema.Pong{NowMS: f.NowMS, AtMS: time.Now().UnixMilli()})
+		case *schema.Ask:
+			if err := s.o.Live.Ask(l.ctx, l.actor(), *f); err != nil {
+				s.answer(l, err, f.Key)
+			}
+		case *schema.Cancel:
+			if err := s.o.Live.Cancel(l.ctx, l.actor(), f.ID); err != nil {
+				s.answer(l, err, "")
+			}
+		case *schema.Pong:
+		case *schema.LiveHello:
+			l.complain(schema.Problemf(schema.CodeBadFrame, "one hello per connection"))
+		}
+	}
+}
+
+func (s *Server) join(l *link, sub Subscriber, at schema.RoomPosition) {
+	if err := sub.Join(at); err != nil {
+		s.answer(l, err, "")
+	}
+}
+
+// answer says why a wish was refused, with its key. A refusal is an answer, not a misdeed.
+func (s *Server) answer(l *link, err error, key string) {
+	p := *s.words(err, "ask", l.name())
+	p.Key = key
+	l.s.stats.problems.Add(1)
+	_ = l.send(&p)
+}
+
+// actor names who asks, for the ledger. There are no accounts yet: this machine, or an address.
+func (l *link) actor() string {
+	host, _, err := net.SplitHostPort(l.addr)
+	if err != nil {
+		return "local"
+	}
+	if ip, err := netip.ParseAddr(host); err == nil && ip.Unmap().IsLoopback() {
+		return "local"
+	}
+	return host
+}
