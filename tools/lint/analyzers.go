@@ -1,6 +1,7 @@
 package main
 
 import (
+	"go/ast"
 	"strings"
 
 	"github.com/jingyugao/rowserrcheck/passes/rowserr"
@@ -50,7 +51,7 @@ func analyzers() []*analysis.Analyzer {
 		unusedresult.Analyzer, unusedwrite.Analyzer,
 
 		errcheck.Analyzer,           // errors dropped without a word; `_ =` is a word
-		analyzer.NewAnalyzer(),      // sql.Rows and sql.Stmt left open
+		rowsClosed(),                // sql.Rows left open
 		rowserr.NewAnalyzer(),       // rows.Err() never asked
 		sloglint.New(slogOptions()), // constant messages, attributes with one spelling, no global logger
 		dead(),                      // dead code
@@ -65,6 +66,25 @@ func analyzers() []*analysis.Analyzer {
 		obeyIgnores(a)
 	}
 	return all
+}
+
+// rowsClosed finds result sets that are never closed. Prepared statements are left out: the store keeps them for its life.
+func rowsClosed() *analysis.Analyzer {
+	a := analyzer.NewAnalyzer()
+	run := a.Run
+	a.Run = func(pass *analysis.Pass) (any, error) {
+		report, quiet := pass.Report, *pass
+		quiet.Report = func(d analysis.Diagnostic) {
+			for e, tv := range pass.TypesInfo.Types {
+				if call, ok := e.(*ast.CallExpr); ok && call.Lparen == d.Pos && strings.Contains(tv.Type.String(), "database/sql.Stmt") {
+					return
+				}
+			}
+			report(d)
+		}
+		return run(&quiet)
+	}
+	return a
 }
 
 // dead reports unexported code that nobody uses; staticcheck's own analyzer finds it but leaves the reporting to its command.
