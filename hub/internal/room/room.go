@@ -54,8 +54,9 @@ const (
 )
 
 type deviceState struct {
-	ver    uint64
-	device schema.Device
+	ver       uint64
+	described uint64 // version at which the descriptor changed; a delta leaves an unchanged one out
+	device    schema.Device
 }
 
 // shared is one frame on its way to all who need it: encoded once, by whoever comes first.
@@ -129,10 +130,16 @@ func (r *room) fill(ver uint64, s schema.Span) {
 // put sets what the room knows of a device.
 func (r *room) put(d schema.Device, now time.Time) {
 	r.change(now, true, func(ver uint64) {
-		if old := r.devices[d.ID]; old != nil && old.device.Removed {
-			r.tombs--
+		state := &deviceState{ver: ver, described: ver, device: d}
+		if old := r.devices[d.ID]; old != nil {
+			if old.device.Removed {
+				r.tombs--
+			}
+			if sameDescriptor(old.device.Descriptor, d.Descriptor) {
+				state.described = old.described
+			}
 		}
-		r.devices[d.ID] = &deviceState{ver, d}
+		r.devices[d.ID] = state
 		if d.Removed {
 			r.tombs++
 			r.bury()
@@ -240,6 +247,9 @@ func (r *room) delta(since, head uint64) *schema.Delta {
 	for _, state := range r.devices {
 		if state.ver > since && state.ver <= head {
 			d.Devices = append(d.Devices, state.device)
+			if state.described <= since {
+				d.Devices[len(d.Devices)-1].Descriptor = nil
+			}
 		}
 	}
 	sortDevices(d.Devices)
@@ -277,6 +287,10 @@ func (f *shared) encoded(count func(bytes int)) []byte {
 		}
 	})
 	return f.bytes
+}
+
+func sameDescriptor(a, b *schema.Descriptor) bool {
+	return a == b || a != nil && b != nil && a.Hash() == b.Hash()
 }
 
 func sortDevices(ds []schema.Device) {
