@@ -39,6 +39,8 @@ const (
 	stuckWithin = 2 * time.Second
 	// housekeeping is how often the outbox looks at the time.
 	housekeeping = time.Second
+	// shortestBatch bounds how often readings become frames, whatever the hub asks.
+	shortestBatch = 50 * time.Millisecond
 )
 
 // Observer watches an agent from outside, for ledgers in end-to-end tests. Its methods must be quick and safe for concurrent use.
@@ -91,6 +93,7 @@ type Agent struct {
 	batch      *batch
 	time       *timeline
 	latest     *latest
+	paced      chan struct{}
 
 	died     context.CancelFunc // a crash in a test: everything stops without manners
 	dead     bool
@@ -107,7 +110,7 @@ func New(o Options) (*Agent, error) {
 	}
 	h := fnv.New32a()
 	h.Write([]byte(o.Config.Device))
-	a := &Agent{o: o, clock: o.Clock, log: o.Log.With("device", o.Config.Device), outputs: map[string]*output{}, latest: newLatest(),
+	a := &Agent{o: o, clock: o.Clock, log: o.Log.With("device", o.Config.Device), outputs: map[string]*output{}, latest: newLatest(), paced: make(chan struct{}, 1),
 		phase: time.Duration(h.Sum32()%1000) * time.Millisecond}
 	a.time = newTimeline(o.Clock)
 	if err := a.openThings(); err != nil {
@@ -180,7 +183,8 @@ func (a *Agent) openState() error {
 	a.journal = journal.Open(journalDir, a.log)
 	a.batch = newBatch(a)
 	opts := uplink.Options{Hub: c.Hub, Device: c.Device, Code: a.o.Code, Identity: id, Descriptor: a.descriptor, Software: a.o.Software,
-		Box: a.box, Clock: a.clock, PingEvery: a.pingEvery(), Log: a.log, Dial: a.o.Dial, Handle: a.handle}
+		Box: a.box, Clock: a.clock, PingEvery: a.pingEvery(), Log: a.log, Dial: a.o.Dial, Handle: a.handle,
+		Paced: a.repace}
 	if a.o.Observer != nil {
 		opts.Acked = a.o.Observer.Acked
 	}
@@ -281,7 +285,7 @@ func (a *Agent) closeThings() error {
 func (a *Agent) keepHouse(ctx context.Context) {
 	tick := time.NewTicker(housekeeping)
 	defer tick.Stop()
-	flush := time.NewTimer(a.link.Batch())
+	flush := time.NewTimer(max(a.link.Batch(), shortestBatch))
 	defer flush.Stop()
 	for {
 		select {
@@ -290,13 +294,21 @@ func (a *Agent) keepHouse(ctx context.Context) {
 		case <-tick.C:
 			a.box.Tick()
 			a.checkClock()
-			if a.link.Connected() && a.batch.older(a.link.Batch()) {
-				a.batch.flush()
-			}
+		case <-a.paced:
+			a.batch.flush()
+			flush.Reset(max(a.link.Batch(), shortestBatch))
 		case <-flush.C:
 			a.batch.flush()
-			flush.Reset(a.link.Batch())
+			flush.Reset(max(a.link.Batch(), shortestBatch))
 		}
+	}
+}
+
+// repace says that the time readings are collected for has changed.
+func (a *Agent) repace() {
+	select {
+	case a.paced <- struct{}{}:
+	default:
 	}
 }
 

@@ -96,13 +96,6 @@ func (b *batch) room(ms int64, n int) {
 	}
 }
 
-// older reports whether the oldest reading has waited longer than d.
-func (b *batch) older(d time.Duration) bool {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.samples > 0 && b.a.clock.Mono()-time.Duration(b.t0)*time.Millisecond > d
-}
-
 // flush makes a frame of what was collected.
 func (b *batch) flush() {
 	b.mu.Lock()
@@ -114,7 +107,7 @@ func (b *batch) flushLocked() {
 	if b.samples == 0 {
 		return
 	}
-	f := &schema.Readings{MonoMS: b.t0, Series: b.series}
+	f := &schema.Readings{Seq: 1, MonoMS: b.t0, Series: b.series} // the outbox gives the real number
 	f.T0MS, _ = b.a.time.wallMS(time.Duration(b.t0) * time.Millisecond)
 	b.series, b.samples = nil, 0
 	clear(b.index)

@@ -272,7 +272,11 @@ func (b *Box) Ack(ranges []schema.Range) {
 	if b.floor == 0 {
 		b.floor = b.next
 	}
-	b.acked.trim(b.floor)
+	keep := b.floor
+	if len(b.segs) > 0 {
+		keep = min(keep, b.segs[0].first) // its acked frames are still on the disk
+	}
+	b.acked.trim(keep)
 }
 
 func (b *Box) ackGaps() {

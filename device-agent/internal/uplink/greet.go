@@ -132,7 +132,7 @@ func (s *session) pair(ctx context.Context, c *schema.Challenge) error {
 	if err := o.Identity.keep(p.Device, p.HubID); err != nil {
 		return fmt.Errorf("keep the pairing: %w", err)
 	}
-	o.Log.Info("paired with the hub", "hub", o.Hub, "device", p.Device)
+	o.Log.Info("paired with the hub", "hub", o.Hub, "name", p.Device)
 	return nil
 }
 

@@ -282,7 +282,7 @@ func (s *session) take(f schema.Frame) {
 		s.acked(f)
 	case *schema.Pace:
 		s.l.batch.Store(int64(time.Duration(f.BatchMS) * time.Millisecond))
-		s.l.Wake()
+		o.Paced()
 	case *schema.DeviceCommand, *schema.Cancel:
 		o.Handle(f)
 	case *schema.Bye:

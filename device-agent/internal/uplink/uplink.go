@@ -49,6 +49,8 @@ type Options struct {
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Handle gets every command and cancel, on the reader's goroutine: it must not wait.
 	Handle func(schema.Frame)
+	// Paced hears that Batch has changed; it must not wait.
+	Paced func()
 	// Acked hears of every ack; may be nil.
 	Acked func(epoch string, ranges []schema.Range)
 }
@@ -65,7 +67,6 @@ type Link struct {
 	batch     atomic.Int64 // ns
 	connected atomic.Bool
 	rtt       atomic.Int64 // ns
-	paired    func(device string)
 }
 
 // New returns a Link. Errors: an address that is none.
@@ -84,6 +85,9 @@ func New(o Options) (*Link, error) {
 	}
 	if o.Dial == nil {
 		o.Dial = dial
+	}
+	if o.Paced == nil {
+		o.Paced = func() {}
 	}
 	l := &Link{o: o, url: u, wake: make(chan struct{}, 1), emptied: make(chan struct{}, 1), reports: make(chan schema.Frame, maxReports)}
 	l.batch.Store(int64(time.Second))
@@ -206,7 +210,9 @@ func (l *Link) once(ctx context.Context) error {
 		return err
 	}
 	l.connected.Store(true)
+	l.o.Paced()
+	defer l.o.Paced()
 	defer l.connected.Store(false)
-	l.o.Log.Info("connected to the hub", "hub", l.o.Hub, "device", l.o.Identity.Device, "backlog", l.o.Box.Stat().Backlog)
+	l.o.Log.Info("connected to the hub", "hub", l.o.Hub, "backlog", l.o.Box.Stat().Backlog)
 	return s.run(ctx)
 }
