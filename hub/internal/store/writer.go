@@ -1,0 +1,250 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	sqlite3 "github.com/mattn/go-sqlite3"
+)
+
+const (
+	// maxQueuedReadings bounds the readings that wait for a commit: about 25 MB in memory, and more than five seconds of what the
+	// writer can do.
+	maxQueuedReadings = 1 << 18
+	// maxQueuedJobs bounds the jobs that wait, for frames that have few readings.
+	maxQueuedJobs = 1 << 14
+	// commitAt is how many queued readings start a commit before its time: a larger one is no cheaper per reading.
+	commitAt = 1 << 14
+)
+
+// ErrClosed is returned after Close.
+var ErrClosed = errors.New("the store is closed")
+
+// ErrFull is returned while the writer's queue is full: stop reading from that device for a moment. It says Temporary() true.
+var ErrFull error = fullError{}
+
+type fullError struct{}
+
+func (fullError) Error() string   { return "the store's queue is full" }
+func (fullError) Temporary() bool { return true }
+
+// job is one thing to write.
+type job struct {
+	write    func(*writer) error // in the writer's transaction; may run twice if the first transaction failed
+	done     func(error)         // once, after the commit or when it failed; nil = nobody waits
+	readings int                 // for the queue's bound
+	frame    bool                // a frame of a device: refused before anything is written, or written whole
+}
+
+// writer owns the connection that writes. Its goroutine is the only one that touches conn, heads, rows and the counts.
+type writer struct {
+	file     string
+	every    time.Duration
+	log      *slog.Logger
+	now      func() time.Time
+	onCommit func(CommitInfo)
+	failing  atomic.Pointer[error] // why the last commit failed; nil = it did not
+
+	mu       sync.Mutex
+	queue    []job
+	readings int // in queue
+	closed   bool
+
+	wake    chan struct{} // something is in the queue
+	urgent  chan struct{} // somebody waits for the commit
+	closing chan struct{}
+	ended   chan struct{}
+
+	conn       *conn
+	heads      map[string]*head // what is known of devices, by device id; only committed truth between transactions
+	touched    []*epoch         // whose ranges this transaction changed
+	rows       []row            // readings of this transaction
+	duplicates int              // frames of this transaction that were there already
+}
+
+func newWriter(file string, c *conn, o Options) *writer {
+	return &writer{
+		file: file, every: o.CommitEvery, log: o.Log, now: o.Now, onCommit: o.OnCommit, conn: c, heads: map[string]*head{},
+		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}),
+	}
+}
+
+// push queues a job. Jobs commit in the order of their pushes. Errors: ErrFull, ErrClosed.
+func (w *writer) push(j job, urgent bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.closed:
+		return ErrClosed
+	case len(w.queue) >= maxQueuedJobs, w.readings > 0 && w.readings+j.readings > maxQueuedReadings:
+		return ErrFull
+	}
+	w.queue = append(w.queue, j)
+	w.readings += j.readings
+	poke(w.wake)
+	if urgent || w.readings >= commitAt {
+		poke(w.urgent)
+	}
+	return nil
+}
+
+// do runs f in the next commit, which comes at once, and waits for it. f may run twice. When ctx ends first its error is returned and
+// the outcome is open.
+func (w *writer) do(ctx context.Context, f func(*writer) error) error {
+	result := make(chan error, 1)
+	if err := w.push(job{write: f, done: func(err error) { result <- err }}, true); err != nil {
+		return err
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func poke(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // it is poked already
+	}
+}
+
+func (w *writer) queued() (readings, jobs int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.readings, len(w.queue)
+}
+
+func (w *writer) take() []job {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	jobs := w.queue
+	w.queue, w.readings = nil, 0
+	return jobs
+}
+
+// stop lets run write what is queued and end.
+func (w *writer) stop() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.closed {
+		w.closed = true
+		close(w.closing)
+	}
+}
+
+// run collects jobs for at most w.every and commits them together, until stop.
+func (w *writer) run() {
+	defer close(w.ended)
+	timer := time.NewTimer(w.every)
+	defer timer.Stop()
+	for {
+		select {
+		case <-w.wake:
+		case <-w.closing:
+		}
+		timer.Reset(w.every)
+		select {
+		case <-timer.C:
+		case <-w.urgent:
+		case <-w.closing:
+		}
+		if jobs := w.take(); len(jobs) > 0 {
+			w.commit(jobs)
+			continue
+		}
+		select {
+		case <-w.closing: // nothing can be pushed any more
+			return
+		default:
+		}
+	}
+}
+
+// commit writes jobs in one transaction and tells each how it went. After a failure the file is opened anew and all is tried once
+// more, because one I/O error may have been the connection's.
+func (w *writer) commit(jobs []job) {
+	began := time.Now()
+	errs, err := w.attempt(jobs)
+	if err != nil {
+		w.log.Warn("commit failed, opening the store again", "err", err)
+		errs, err = w.attempt(jobs)
+	}
+	info := CommitInfo{Took: time.Since(began), Err: err}
+	if err != nil {
+		w.log.Error("readings cannot be stored", "err", err)
+		err = fmt.Errorf("commit: %w", err)
+		w.failing.Store(&err)
+	} else {
+		w.failing.Store(nil)
+		info.Readings, info.Duplicates = len(w.rows), w.duplicates
+	}
+	for i, j := range jobs {
+		if j.frame {
+			info.Frames++
+		}
+		if j.done == nil {
+			continue
+		}
+		if err != nil {
+			j.done(err)
+		} else {
+			j.done(errs[i])
+		}
+	}
+	w.rows = w.rows[:0]
+	if w.onCommit != nil {
+		w.onCommit(info)
+	}
+}
+
+// attempt runs the jobs in one transaction. errs has the jobs' own refusals; err says that nothing was committed.
+func (w *writer) attempt(jobs []job) (errs []error, err error) {
+	w.rows, w.duplicates = w.rows[:0], 0
+	if w.conn == nil {
+		if w.conn, err = openConn(w.file); err != nil {
+			return nil, fmt.Errorf("open again: %w", err)
+		}
+	}
+	errs = make([]error, len(jobs))
+	err = w.conn.inTx(func() error {
+		for i, j := range jobs {
+			if j.frame {
+				errs[i] = j.write(w)
+			} else {
+				errs[i] = w.conn.inSavepoint(func() error { return j.write(w) })
+			}
+			if errs[i] != nil && fatal(errs[i], j.frame) {
+				return errs[i]
+			}
+		}
+		if err := w.flushReceived(); err != nil {
+			return err
+		}
+		return w.flushRows()
+	})
+	if err != nil {
+		w.forgetHeads() // they may know what was rolled back
+		_ = w.conn.close()
+		w.conn = nil
+		return nil, err
+	}
+	w.settleReceived()
+	return errs, nil
+}
+
+// fatal reports whether an error concerns the transaction and not only the job that had it. A frame's job is not run in a savepoint:
+// there only a refusal, which comes before anything is written, is the frame's own.
+func fatal(err error, frame bool) bool {
+	if frame {
+		return !errors.Is(err, ErrUnknownDevice) && !errors.Is(err, ErrSeq) && !errors.Is(err, ErrScattered)
+	}
+	var e sqlite3.Error
+	return errors.As(err, &e) && e.Code != sqlite3.ErrConstraint
+}
