@@ -1,0 +1,207 @@
+package fleet
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"github.com/telltale-iot/telltale/device-agent/agent"
+	"github.com/telltale-iot/telltale/firmware-sim/fault"
+	"github.com/telltale-iot/telltale/firmware-sim/scenario"
+)
+
+// node is one device: hardware, network, clock, and the agent that runs while the power is on.
+type node struct {
+	*hardware
+	device scenario.Device
+	opts   *Options
+	dir    string
+	link   *fault.Link
+	wall   *fault.Wall
+	power  power
+	agent  atomic.Pointer[agent.Agent] // nil while the power is off
+
+	mu     sync.Mutex
+	broken map[string]bool // hardware faults that last, by what they break
+}
+
+// run keeps an agent running whenever there is power, until ctx ends. Errors: of an agent that cannot start, or ended badly.
+func (n *node) run(ctx context.Context) error {
+	if err := recoverDir(n.dir); err != nil {
+		return err
+	}
+	for n.power.await(ctx) {
+		if err := n.live(ctx); err != nil {
+			return fmt.Errorf("device %s: %w", n.device.Agent.Device, err)
+		}
+	}
+	return nil
+}
+
+// live is one life of the machine, from power on to power off or to the end of ctx.
+func (n *node) live(ctx context.Context) error {
+	quiet := &muted{Handler: n.opts.Log.Handler()}
+	machine := n.board.Boot()
+	o := agent.Options{
+		Config: &n.device.Agent, Host: machine, Dir: n.dir, Clock: n.wall.Boot(bootID()), Dial: n.link.Dial,
+		Code: n.opts.Code, Software: n.opts.Software, Log: slog.New(quiet),
+	}
+	if n.opts.Observe != nil {
+		o.Observer = n.opts.Observe(n.device.Agent.Device)
+	}
+	a, err := agent.New(o)
+	if err != nil {
+		return err
+	}
+	n.agent.Store(a)
+	defer n.agent.Store(nil)
+	life, end := context.WithCancel(ctx)
+	defer end()
+	ended := make(chan error, 1)
+	go func() { ended <- a.Run(life) }()
+	select {
+	case err := <-ended:
+		return err
+	case <-n.power.cut():
+	}
+	quiet.on.Store(true) // nobody would hear what a machine without power has to say
+	return n.crash(end, ended)
+}
+
+// crash takes the power away. What the agent does after that reaches neither the network nor a pin nor the disk that the next life
+// finds: that one is a copy of this instant.
+func (n *node) crash(end context.CancelFunc, ended <-chan error) error {
+	heal := n.link.Drop()
+	defer heal()
+	n.board.Off()
+	frozen, err := freeze(n.dir)
+	end()
+	<-ended // its complaints are about a machine that is gone
+	if err != nil {
+		return fmt.Errorf("copy the state of the power cut: %w", err)
+	}
+	return thaw(frozen, n.dir)
+}
+
+// Names of the copies made at a power cut, beside the device's folder.
+const (
+	frozenSuffix = ".power-cut"
+	lateSuffix   = ".too-late"
+	freezeTries  = 5 // a file may be replaced while it is copied
+)
+
+// freeze copies a device's folder as it is.
+func freeze(dir string) (string, error) {
+	to := dir + frozenSuffix
+	var err error
+	for range freezeTries {
+		if err = os.RemoveAll(to); err != nil {
+			return "", err
+		}
+		if err = os.CopyFS(to, os.DirFS(dir)); err == nil || !errors.Is(err, fs.ErrNotExist) {
+			return to, err
+		}
+	}
+	return "", err
+}
+
+// thaw puts the copy in the place of the folder.
+func thaw(frozen, dir string) error {
+	late := dir + lateSuffix
+	return errors.Join(os.RemoveAll(late), os.Rename(dir, late), os.Rename(frozen, dir), os.RemoveAll(late))
+}
+
+// recoverDir finishes what a simulator that was killed during a power cut left half done.
+func recoverDir(dir string) error {
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		if err := os.Rename(dir+frozenSuffix, dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return errors.Join(os.RemoveAll(dir+frozenSuffix), os.RemoveAll(dir+lateSuffix), os.MkdirAll(dir, 0o700))
+}
+
+func bootID() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // never fails since Go 1.24
+	return hex.EncodeToString(b[:])
+}
+
+// power is the switch of one machine. The zero value is on.
+type power struct {
+	mu      sync.Mutex
+	offs    int           // how many faults hold it off
+	changed chan struct{} // closed at each change; nil until somebody waits
+}
+
+// wait returns the state and a channel that is closed when it changes.
+func (p *power) state() (on bool, changed <-chan struct{}) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.changed == nil {
+		p.changed = make(chan struct{})
+	}
+	return p.offs == 0, p.changed
+}
+
+func (p *power) add(n int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.offs += n
+	if p.changed != nil {
+		close(p.changed)
+		p.changed = nil
+	}
+}
+
+// await returns true once there is power, false when ctx ends.
+func (p *power) await(ctx context.Context) bool {
+	for {
+		on, changed := p.state()
+		if ctx.Err() != nil {
+			return false
+		}
+		if on {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+		case <-changed:
+		}
+	}
+}
+
+// cut returns a channel that is closed when the power goes. It is asked for while the power is on; a change from then on is a cut.
+func (p *power) cut() <-chan struct{} {
+	on, changed := p.state()
+	if on {
+		return changed
+	}
+	gone := make(chan struct{})
+	close(gone)
+	return gone
+}
+
+// off takes the power away until heal.
+func (p *power) off() (heal func()) {
+	p.add(1)
+	return sync.OnceFunc(func() { p.add(-1) })
+}
+
+// muted is a log handler that can be shut up.
+type muted struct {
+	slog.Handler
+	on atomic.Bool
+}
+
+// Enabled implements slog.Handler.
+func (m *muted) Enabled(ctx context.Context, l slog.Level) bool {
+	return !m.on.Load() && m.Handler.Enabled(ctx, l)
+}
