@@ -28,8 +28,8 @@ func arrows() []arrow {
 	}
 }
 
-// Arrows holds the direction of imports between our own packages. The schema's tests hold to it too; other tests may also use memnet, and e2e
-// and bench everything.
+// Arrows holds the direction of imports between our own packages. Tests, and helper packages for tests, whose names end in "test", may
+// also use memnet; e2e and bench may use everything.
 func Arrows(t *Tree) []Violation {
 	var bad []Violation
 	for f := range t.ours {
@@ -39,7 +39,11 @@ func Arrows(t *Tree) []Violation {
 		}
 		f.imports(func(p string, at token.Pos) {
 			to, ok := local(p)
-			if ok && !under(to, own) && !underAny(to, rule.to) && (!f.Test || !underAny(to, testHelpers())) {
+			switch {
+			case !ok:
+			case strings.HasSuffix(to, "test") && !f.forTests():
+				bad = append(bad, t.at(f, at, "%s must not import %s: that is for tests", f.Dir(), to))
+			case !under(to, own) && !underAny(to, rule.to) && (!f.forTests() || !underAny(to, testHelpers())):
 				bad = append(bad, t.at(f, at, "%s must not import %s: %s", f.Dir(), to, rule.why))
 			}
 		})
@@ -125,7 +129,7 @@ func refused(p string, f *File) string {
 		if l.path == "log" && p != "log" {
 			continue
 		}
-		if f.Test && l.test || underAny(f.Dir(), l.at) || len(l.at) > 0 && l.at[0] == "." {
+		if f.forTests() && l.test || underAny(f.Dir(), l.at) || len(l.at) > 0 && l.at[0] == "." {
 			return ""
 		}
 		return fmt.Sprintf("%s must not import %s: %s", f.Dir(), p, l.why)

@@ -156,6 +156,9 @@ func (f *File) generated() bool {
 	return strings.HasPrefix(head, "// Code generated ")
 }
 
+// forTests reports whether a file only serves tests: a test, or a helper package such as devicetest.
+func (f *File) forTests() bool { return f.Test || strings.HasSuffix(f.Dir(), "test") }
+
 // imports calls fn for each import path of a Go file.
 func (f *File) imports(fn func(p string, at token.Pos)) {
 	for _, spec := range f.Go.Imports {
