@@ -59,6 +59,10 @@ func (b *Box) writeMeta(reserved uint64, clean bool) {
 		return
 	}
 	b.metaGen = m.Gen
+	if len(b.mem) == 0 && b.lastErr != nil {
+		b.o.Log.Info("outbox writes again")
+		b.lastErr = nil
+	}
 }
 
 func (b *Box) writeFile(name string, data []byte) error {
@@ -157,7 +161,22 @@ func (b *Box) load() error {
 	if len(b.gaps) == 0 && len(b.segs) == 0 {
 		b.floor = b.next
 	}
-	b.writeMeta(b.next+reserve-1, false)
+	if b.writeMeta(b.next+reserve-1, false); b.lastErr != nil {
+		return b.workInMemory()
+	}
+	return nil
+}
+
+// workInMemory begins a new epoch beside a disk that takes no notes: numbers that cannot be claimed must not be used. What the disk holds
+// stays there for a start at which it can be written again.
+func (b *Box) workInMemory() error {
+	epoch, err := newEpoch()
+	if err != nil {
+		return err
+	}
+	b.o.Log.Error("outbox disk cannot be written; numbering anew in memory", "epoch", epoch, "err", b.lastErr)
+	b.epoch, b.next, b.floor, b.reserved = epoch, 1, 1, 0
+	b.segs, b.gaps, b.acked, b.cached, b.cache = nil, nil, nil, nil, nil
 	return nil
 }
 

@@ -104,6 +104,9 @@ type Box struct {
 	acked    rangeSet
 	dropped  uint64
 
+	firstOwn  uint64 // first number this process gave out or can give out
+	confirmed bool   // a hub has shown that firstOwn was new
+
 	metaGen uint64
 	metaAt  time.Duration
 	retryAt time.Duration
@@ -126,6 +129,7 @@ func Open(o Options) (*Box, error) {
 	if err := b.load(); err != nil {
 		return nil, err
 	}
+	b.firstOwn = b.next
 	return b, nil
 }
 
@@ -262,7 +266,7 @@ func (b *Box) Ack(ranges []schema.Range) {
 	})
 	b.ackGaps()
 	b.segs = slices.DeleteFunc(b.segs, func(s *segment) bool {
-		if b.acked.count(s.first, s.last) != s.last-s.first+1 && b.unackedIn(s) {
+		if s == b.cur && s.count == 0 || !b.done(s) {
 			return false
 		}
 		b.remove(s)
@@ -292,14 +296,21 @@ func (b *Box) ackGaps() {
 	b.boundGaps()
 }
 
-// unackedIn reads the segment: numbers inside its range may belong to gaps or to memory.
-func (b *Box) unackedIn(s *segment) bool {
-	for _, r := range b.read(s) {
-		if !b.acked.has(r.Seq) && !b.inGap(r.Seq) {
-			return true
+// done reports whether every number of the segment is acked or has a gap in its place. Numbers inside its range that it does not hold
+// were acked before it was written, or are gaps: so the file need not be read.
+func (b *Box) done(s *segment) bool {
+	for _, part := range b.acked.without(s.first, s.last) {
+		lo := part[0]
+		for _, g := range b.gaps {
+			if g.Seq <= lo && lo <= g.Last {
+				lo = g.Last + 1
+			}
+		}
+		if lo <= part[1] {
+			return false
 		}
 	}
-	return false
+	return true
 }
 
 func (b *Box) firstUnacked() uint64 {
@@ -319,6 +330,9 @@ func (b *Box) Tick() {
 	now := b.o.Mono()
 	if len(b.mem) > 0 && now-b.mem[0].at >= b.o.SpillAfter {
 		b.spill()
+	}
+	if b.lastErr != nil && len(b.mem) == 0 && now >= b.retryAt {
+		b.writeMeta(b.next+reserve-1, false)
 	}
 	if now-b.metaAt >= heartbeat && (b.reserved+1 < b.next+reserve/2 || b.floor+1 < b.next) {
 		b.writeMeta(b.next+reserve-1, false)

@@ -47,12 +47,21 @@ type session struct {
 	err   error         // why, valid after ended
 }
 
+// errStartOver ends a greeting whose epoch turned out to be unusable; the next one has a new epoch.
+var errStartOver = errors.New("the hub knows numbers that this device has given out twice; starting a new epoch")
+
 // welcome takes over what the hub has and what it wants.
 func (s *session) welcome(w *schema.Welcome) error {
 	o := &s.l.o
 	s.heard()
 	st := o.Box.Stat()
 	s.epoch = st.Epoch
+	if o.Box.Collides(w.Have) {
+		if err := o.Box.StartOver(w.Have); err != nil {
+			return err
+		}
+		return errStartOver
+	}
 	o.Box.Ack(w.Have)
 	if o.Acked != nil && len(w.Have) > 0 {
 		o.Acked(s.epoch, w.Have)

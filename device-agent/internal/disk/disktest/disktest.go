@@ -57,6 +57,11 @@ func (d *Disk) Put(name string, data []byte) {
 func (d *Disk) Bytes() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.BytesLocked()
+}
+
+// BytesLocked is Bytes for use inside the hook of Fail.
+func (d *Disk) BytesLocked() int {
 	sum := 0
 	for _, c := range d.files {
 		sum += len(c.data)
