@@ -1,0 +1,303 @@
+package ingest
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/telltale-iot/telltale/schema"
+)
+
+const (
+	// maxSeq is the largest sequence number a store can keep.
+	maxSeq = 1<<63 - 2
+	// ackDelay lets the acks of one commit come together: a commit calls back within microseconds.
+	ackDelay = 2 * time.Millisecond
+	// fullRetry is how often a full queue is asked again.
+	fullRetry = 5 * time.Millisecond
+	// fullPatience is how long a device waits for a full queue before it is sent away. Its socket is not read in that time.
+	fullPatience = 10 * time.Second
+	// maxSpans bounds the filled spans of one message; more become one.
+	maxSpans = 16
+)
+
+// Session is one connection of one device. Frames are given to it one at a time (the connection's reader); Close and Clock may come
+// from elsewhere.
+type Session struct {
+	in     *Ingest
+	link   Link
+	head   *head
+	device string
+	epoch  string
+	closed chan struct{}
+
+	boot    string            // of the hello
+	bootMS  int64             // when that boot began, Unix ms of the hub
+	guesses map[string]offset // other boots, by id
+
+	types map[string]schema.ValueType // by channel; nil = not described yet
+
+	mu       sync.Mutex
+	clock    clock
+	have     ranges // committed numbers of the epoch
+	acks     ranges // committed, not yet told
+	filled   []schema.Span
+	failure  *schema.Problem
+	failTold bool
+	timer    *time.Timer // runs flush; nil = nothing to tell
+	flushing sync.WaitGroup
+	ended    bool
+}
+
+// Descriptor sets what the device has; call it before the first frame when the hub knows the descriptor, and after each describe.
+func (s *Session) Descriptor(d *schema.Descriptor) {
+	types := map[string]schema.ValueType{}
+	for i := range d.Entities {
+		e := &d.Entities[i]
+		for j := range e.Channels {
+			types[e.ID+"."+e.Channels[j].Name] = e.Channels[j].Type
+		}
+	}
+	s.types = types
+	s.head.mu.Lock()
+	defer s.head.mu.Unlock()
+	for ch := range types {
+		s.head.described[ch] = true
+	}
+}
+
+// Readings takes a readings frame: shows it and queues it. It waits while the store's queue is full.
+//
+// The frame belongs to the ingest from here on. A problem with a Seq says that the frame will never be stored (the device makes it a
+// gap); one without says that it must come again.
+func (s *Session) Readings(r *schema.Readings) *schema.Problem {
+	if p := s.check(r); p != nil {
+		s.in.count.refused.Add(1)
+		return p
+	}
+	if s.repeated(r.Seq, r.Seq) {
+		return nil
+	}
+	low, high, n := extent(r.Series)
+	t0, tq, err := s.place(frameTime{t0MS: r.T0MS, monoMS: r.MonoMS, boot: r.Boot, low: low, high: high, fresh: !r.Backfill})
+	if err != nil {
+		return s.unavailable(err)
+	}
+	b := schema.Batch{Device: s.device, Epoch: s.epoch, Seq: r.Seq, T0MS: t0, Time: tq, Backfill: r.Backfill, Series: r.Series}
+	fresh, old := s.head.split(&b)
+	if len(fresh) > 0 {
+		live := b
+		live.Backfill, live.Series = false, fresh
+		s.in.rooms.Publish(live)
+	}
+	b.Backfill = b.Backfill || len(fresh) == 0
+	s.in.count.readings.Add(uint64(n))
+	return s.append(r.Seq, r.Seq, func() error {
+		return s.in.store.Append(b, func(err error) { s.committed(err, r.Seq, r.Seq, old) })
+	})
+}
+
+// Gap takes a gap frame; its times are put right where the device did not know them. Problems as in Readings.
+func (s *Session) Gap(g *schema.Gap) *schema.Problem {
+	if g.Last > maxSeq {
+		return s.refuse(0, "gap %d–%d: sequence numbers end at %d", g.First, g.Last, uint64(maxSeq))
+	}
+	if s.repeated(g.First, g.Last) {
+		return nil
+	}
+	placed := *g
+	placed.FromMS, placed.ToMS = s.gapTimes(g)
+	return s.append(g.First, g.Last, func() error {
+		return s.in.store.AppendGap(s.device, s.epoch, placed, func(err error) {
+			if err == nil {
+				s.in.rooms.PublishGap(s.device, s.record(&placed))
+			}
+			s.committed(err, g.First, g.Last, nil)
+		})
+	})
+}
+
+// gapTimes bounds a gap whose ends are not known or not believed: by the newest reading before and by now.
+func (s *Session) gapTimes(g *schema.Gap) (fromMS, toMS int64) {
+	now := s.in.now().UnixMilli()
+	believe := func(ms int64) bool {
+		return ms >= schema.EarliestMS && ms <= now+schema.FarFuture.Milliseconds()
+	}
+	if toMS = g.ToMS; !believe(toMS) {
+		toMS = now
+	}
+	if fromMS = g.FromMS; !believe(fromMS) {
+		fromMS = s.head.last()
+	}
+	if fromMS == 0 || fromMS > toMS {
+		fromMS = toMS
+	}
+	return fromMS, toMS
+}
+
+// Event takes an event frame. Problems as in Readings.
+func (s *Session) Event(e *schema.Event) *schema.Problem {
+	if e.Seq > maxSeq {
+		return s.refuse(0, "event: sequence numbers end at %d", uint64(maxSeq))
+	}
+	if s.repeated(e.Seq, e.Seq) {
+		return nil
+	}
+	t0, tq, err := s.place(frameTime{t0MS: e.T0MS, monoMS: e.MonoMS, boot: e.Boot})
+	if err != nil {
+		return s.unavailable(err)
+	}
+	at := schema.Batch{Device: s.device, Epoch: s.epoch, Seq: e.Seq, T0MS: t0, Time: tq}
+	return s.append(e.Seq, e.Seq, func() error {
+		return s.in.store.AppendEvent(at, *e, func(err error) { s.committed(err, e.Seq, e.Seq, nil) })
+	})
+}
+
+// repeated acks again what is stored already.
+func (s *Session) repeated(first, last uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.have.without(first, last)) > 0 {
+		return false
+	}
+	s.in.count.repeats.Add(1)
+	s.acks.add(first, last)
+	s.tell()
+	return true
+}
+
+// append queues with patience: while the store's queue is full this device waits, and only this one.
+func (s *Session) append(first, last uint64, try func() error) *schema.Problem {
+	err := try()
+	if err != nil && temporary(err) {
+		give := time.NewTimer(fullPatience)
+		defer give.Stop()
+		again := time.NewTicker(fullRetry)
+		defer again.Stop()
+		for err != nil && temporary(err) {
+			select {
+			case <-again.C:
+				err = try()
+			case <-s.closed:
+				return s.unavailable(err)
+			case <-give.C:
+				return s.unavailable(err)
+			}
+		}
+	}
+	if err != nil {
+		return s.unavailable(err)
+	}
+	s.in.count.frames.Add(1)
+	return nil
+}
+
+func temporary(err error) bool {
+	t, ok := err.(interface{ Temporary() bool })
+	return ok && t.Temporary()
+}
+
+// unavailable says that the frame must come again later; the reason stays in the log.
+func (s *Session) unavailable(err error) *schema.Problem {
+	s.in.log.Warn("frame is not stored", "device", s.device, "err", err)
+	return schema.Problemf(schema.CodeUnavailable, "the hub cannot store readings at the moment; come back and send them again")
+}
+
+func (s *Session) refuse(seq uint64, format string, args ...any) *schema.Problem {
+	s.in.count.refused.Add(1)
+	p := schema.Problemf(schema.CodeBadFrame, format, args...)
+	p.Seq = seq
+	return p
+}
+
+// committed is called by the store, from its writer: it only notes what is to be told.
+func (s *Session) committed(err error, first, last uint64, old []schema.Span) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err != nil {
+		s.in.count.failed.Add(1)
+		s.in.log.Warn("frame is not stored", "device", s.device, "seq", first, "err", err)
+		if s.failure == nil {
+			s.failure = schema.Problemf(schema.CodeUnavailable, "the hub could not store readings; come back and send them again")
+		}
+		s.tell()
+		return
+	}
+	s.have.add(first, last)
+	s.acks.add(first, last)
+	s.filled = append(s.filled, old...)
+	if s.ended {
+		if len(s.filled) > 0 {
+			s.in.rooms.PublishFilled(s.device, mergeSpans(s.filled))
+			s.filled = nil
+		}
+		return
+	}
+	s.tell()
+}
+
+// tell starts flush soon; the caller holds mu.
+func (s *Session) tell() {
+	if s.timer != nil || s.ended {
+		return
+	}
+	s.flushing.Add(1)
+	s.timer = time.AfterFunc(ackDelay, s.flush)
+}
+
+// flush tells what was committed: one ack for all of it.
+func (s *Session) flush() {
+	defer s.flushing.Done()
+	s.mu.Lock()
+	acks, filled := s.acks, mergeSpans(s.filled)
+	s.acks, s.filled, s.timer = nil, nil, nil
+	var failure *schema.Problem
+	if s.failure != nil && !s.failTold {
+		failure, s.failTold = s.failure, true
+	}
+	s.mu.Unlock()
+	if len(acks) > 0 {
+		s.link.Ack(s.epoch, acks)
+	}
+	if len(filled) > 0 {
+		s.in.rooms.PublishFilled(s.device, filled)
+	}
+	if failure != nil {
+		s.link.Fail(failure)
+	}
+}
+
+// Close ends the session; no Ack or Fail runs after it returned. Frames that wait for their commit are still stored. Closing twice is fine.
+func (s *Session) Close() {
+	s.mu.Lock()
+	if !s.ended {
+		s.ended = true
+		close(s.closed)
+		if s.timer != nil && s.timer.Stop() {
+			s.flushing.Done() // flush will not
+		}
+	}
+	s.mu.Unlock()
+	s.flushing.Wait()
+}
+
+// mergeSpans sorts spans and joins those that touch; too many become one.
+func mergeSpans(spans []schema.Span) []schema.Span {
+	slices.SortFunc(spans, func(a, b schema.Span) int { return int(a.FromMS - b.FromMS) })
+	out := spans[:0]
+	for _, x := range spans {
+		if n := len(out); n > 0 && x.FromMS <= out[n-1].ToMS+1 {
+			out[n-1].ToMS = max(out[n-1].ToMS, x.ToMS)
+			continue
+		}
+		out = append(out, x)
+	}
+	if len(out) > maxSpans {
+		last := out[0].ToMS
+		for _, x := range out {
+			last = max(last, x.ToMS)
+		}
+		out = []schema.Span{{FromMS: out[0].FromMS, ToMS: last}}
+	}
+	return out
+}
