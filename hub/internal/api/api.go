@@ -117,7 +117,7 @@ func (s *server) routes() http.Handler {
 	mux.Handle("GET /metrics", s.localOnly(s.o.Metrics))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { plain(w, http.StatusOK, "ok\n") })
 	mux.HandleFunc("GET /readyz", s.ready)
-	mux.Handle("GET /", s.page)
+	mux.Handle("/", s.page)
 	return mux
 }
 

@@ -55,6 +55,10 @@ func newPage(files fs.FS) (*page, error) {
 
 // ServeHTTP serves a file, or index.html for the paths that the dashboard's own router knows.
 func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		http.Error(w, "only GET here", http.StatusMethodNotAllowed)
+		return
+	}
 	if p.files == nil {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_, _ = w.Write([]byte(notBuilt)) // the client may be gone, nothing can be done about it
