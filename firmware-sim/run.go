@@ -51,7 +51,7 @@ func (c *runCommand) Run(ctx context.Context, streams *cli.IO) (err error) {
 	if err != nil {
 		return err
 	}
-	defer socket.Close()
+	defer func() { _ = socket.Close() }() // twice on the usual way, where Serve has closed it
 	if c.Forget {
 		if err := os.RemoveAll(filepath.Join(c.Data, "devices")); err != nil {
 			return fmt.Errorf("forget earlier runs: %w", err)

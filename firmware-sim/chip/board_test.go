@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"periph.io/x/conn/v3/gpio"
+	"periph.io/x/conn/v3/pin"
 )
 
 // bench is a board with an active-low relay on GPIO17, its contact on GPIO27 and a dimmer.
@@ -50,8 +51,8 @@ func TestOutputMovesTheLoadOnceAndIsWrittenDownFirst(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if out.Read() != gpio.Low || out.Function() != "Out/Low" {
-			t.Errorf("reading an output: %v %s", out.Read(), out.Function())
+		if f := out.(pin.PinFunc).Func(); out.Read() != gpio.Low || f != gpio.OUT_LOW {
+			t.Errorf("reading an output: %v %s", out.Read(), f)
 		}
 		if contact.Read() == gpio.High {
 			t.Error("the contact is faster than a contact can be")

@@ -9,6 +9,7 @@ import (
 
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/physic"
+	"periph.io/x/conn/v3/pin"
 )
 
 // pollEdge is how often a waiting input looks at its level: well above what a hand or a contact does.
@@ -33,7 +34,10 @@ type Pin struct {
 	halted chan struct{} // closed by Halt, to wake whoever waits for an edge
 }
 
-var _ gpio.PinIO = (*Pin)(nil)
+var (
+	_ gpio.PinIO  = (*Pin)(nil)
+	_ pin.PinFunc = (*Pin)(nil)
+)
 
 // String implements conn.Resource.
 func (p *Pin) String() string { return p.line.name }
@@ -45,14 +49,26 @@ func (p *Pin) Name() string { return p.line.name }
 func (p *Pin) Number() int { return p.line.number }
 
 // Function implements pin.Pin.
-func (p *Pin) Function() string {
+func (p *Pin) Function() string { return string(p.Func()) }
+
+// Func implements pin.PinFunc.
+func (p *Pin) Func() pin.Func {
 	p.line.mu.Lock()
 	defer p.line.mu.Unlock()
-	if p.line.output {
-		return "Out/" + p.line.latch.String()
+	switch {
+	case !p.line.output:
+		return gpio.IN
+	case p.line.latch == gpio.High:
+		return gpio.OUT_HIGH
 	}
-	return "In"
+	return gpio.OUT_LOW
 }
+
+// SupportedFuncs implements pin.PinFunc.
+func (p *Pin) SupportedFuncs() []pin.Func { return []pin.Func{gpio.IN, gpio.OUT} }
+
+// SetFunc implements pin.PinFunc. A pin changes its function only with In and Out, which say the level or the pull too.
+func (p *Pin) SetFunc(pin.Func) error { return errors.New("chip: use In or Out") }
 
 // Halt implements conn.Resource: it wakes whoever waits for an edge; the level stays.
 func (p *Pin) Halt() error {

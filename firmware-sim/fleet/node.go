@@ -83,7 +83,7 @@ func (n *node) crash(end context.CancelFunc, ended <-chan error) error {
 	n.board.Off()
 	frozen, err := freeze(n.dir)
 	end()
-	<-ended // its complaints are about a machine that is gone
+	_ = <-ended // its complaints are about a machine that is gone
 	if err != nil {
 		return fmt.Errorf("copy the state of the power cut: %w", err)
 	}
