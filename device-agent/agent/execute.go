@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"runtime/debug"
 	"time"
 
 	"github.com/telltale-iot/telltale/device-agent/device"
@@ -49,7 +48,7 @@ func (o *output) execute(ctx context.Context, t *task) {
 		return
 	}
 	a.progress(t, schema.StateRunning)
-	err := o.apply(ctx, t)
+	err := o.apply(ctx, t.cmd.Channel, t.cmd.Value, o.limit(&t.cmd))
 	if a.crash("after_pin") {
 		return
 	}
@@ -63,23 +62,12 @@ func (o *output) execute(ctx context.Context, t *task) {
 	a.crash("after_result")
 }
 
-// apply calls the driver; a panic is an error.
-func (o *output) apply(ctx context.Context, t *task) (err error) {
-	defer func() {
-		if r := recover(); r != nil {
-			o.a.log.Error("driver panicked", "entity", o.id, "err", r, "stack", string(debug.Stack()))
-			err = fmt.Errorf("driver panicked: %v", r)
-		}
-	}()
-	limit := applyWithin
-	if ms, ok := t.cmd.Value.Float(); ok && t.cmd.Op == schema.OpPulse {
-		limit += time.Duration(ms) * time.Millisecond
-	} else {
-		limit += o.cfg.Pulse
+// limit is how long the driver may take for the command.
+func (o *output) limit(c *schema.DeviceCommand) time.Duration {
+	if ms, ok := c.Value.Float(); ok && c.Op == schema.OpPulse {
+		return applyWithin + time.Duration(ms)*time.Millisecond
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	return o.act.Apply(ctx, t.cmd.Channel, t.cmd.Value)
+	return applyWithin + o.cfg.Pulse
 }
 
 // noteDriven remembers whether the output was ordered out of its safe state.
@@ -117,7 +105,7 @@ func (o *output) settle(ctx context.Context, t *task, e *journal.Entry, err erro
 	}
 	until := o.a.clock.Mono() + o.cfg.ReadbackWithin
 	for {
-		got, readErr := o.act.Read(ctx)
+		got, readErr := o.read(ctx)
 		i := find(got, t.cmd.Channel)
 		switch {
 		case readErr == nil && i >= 0 && matches(got[i].Value, t.cmd.Value):

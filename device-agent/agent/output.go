@@ -32,8 +32,9 @@ type output struct {
 	cfg    config.Actuator
 	act    device.Actuator
 	entity schema.Entity
-	owner  string // the control loop that drives it; commands are refused
-	stuck  atomic.Bool
+	owner  string      // the control loop that drives it; commands are refused
+	stuck  atomic.Bool // a call of the driver has not come back
+	back   chan driven
 
 	mu      sync.Mutex
 	waiting *task // next command
@@ -56,7 +57,7 @@ type output struct {
 // newOutput wraps an actuator. The output is not touched before boot.
 func newOutput(a *Agent, act device.Actuator, c config.Actuator) *output {
 	e := act.Describe()[0]
-	return &output{a: a, id: e.ID, cfg: c, act: act, entity: e, wake: make(chan struct{}, 1), wanted: make(chan bool, 1)}
+	return &output{a: a, id: e.ID, cfg: c, act: act, entity: e, wake: make(chan struct{}, 1), back: make(chan driven, 1), wanted: make(chan bool, 1)}
 }
 
 // bootOutputs drives every output to what it declares for a start, before anything else happens.
@@ -79,7 +80,7 @@ func (o *output) boot(ctx context.Context) error {
 			if !ok || ch.Accepts(v) != nil {
 				continue
 			}
-			if err := o.act.Apply(ctx, ch.Name, v); err != nil {
+			if err := o.apply(ctx, ch.Name, v, applyWithin); err != nil {
 				return err
 			}
 			if safe, named := o.entity.Safety.SafeState[ch.Name]; named {
@@ -89,7 +90,7 @@ func (o *output) boot(ctx context.Context) error {
 		}
 	}
 	if !restored {
-		if err := o.act.Safe(); err != nil {
+		if err := o.safe(ctx); err != nil {
 			return err
 		}
 	}
@@ -97,27 +98,17 @@ func (o *output) boot(ctx context.Context) error {
 	return nil
 }
 
-// safeOutputs drives every output to its safe state, at a stop. An output whose driver hangs is tried all the same.
+// safeOutputs drives every output to its safe state, at a stop.
 func (a *Agent) safeOutputs() error {
 	var first error
 	for _, o := range a.outputs {
-		done := make(chan error, 1)
-		go func() {
-			err := o.act.Safe()
-			if err == nil {
-				o.report(context.Background(), true)
-			}
-			done <- err
-		}()
-		t := time.NewTimer(stuckWithin)
-		var err error
-		select {
-		case err = <-done:
-		case <-t.C:
-			o.stuck.Store(true)
-			err = errStuck
+		ctx, cancel := context.WithTimeout(context.Background(), stuckWithin)
+		err := o.safe(ctx)
+		if err == nil {
+			o.unsafe = false
+			o.report(ctx, true)
 		}
-		t.Stop()
+		cancel()
 		if err != nil && first == nil {
 			first = fmt.Errorf("output %s could not be brought to its safe state: %w", o.id, err)
 		}
@@ -187,7 +178,7 @@ func (o *output) follow(ctx context.Context, on bool) {
 	if !safe && o.a.clock.Mono() < o.restUntil {
 		return
 	}
-	if err := o.act.Apply(ctx, schema.ChannelState, schema.Bool(on)); err != nil {
+	if err := o.apply(ctx, schema.ChannelState, schema.Bool(on), applyWithin); err != nil {
 		o.trouble(err)
 		return
 	}
@@ -236,7 +227,7 @@ func (o *output) guard(ctx context.Context) {
 // makeSafe drives the output to its safe state and tells why.
 func (o *output) makeSafe(ctx context.Context, why string) {
 	o.againAt = o.a.clock.Mono() + guardAgain
-	if err := o.act.Safe(); err != nil {
+	if err := o.safe(ctx); err != nil {
 		o.trouble(err)
 		return
 	}
@@ -260,7 +251,7 @@ func (o *output) trouble(err error) {
 
 // report reads the state and sends it when it has changed or always is set.
 func (o *output) report(ctx context.Context, always bool) {
-	got, err := o.act.Read(ctx)
+	got, err := o.read(ctx)
 	if err != nil {
 		if !o.faulty {
 			o.a.log.Warn("output cannot be read", "entity", o.id, "err", err)
