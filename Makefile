@@ -20,15 +20,21 @@ PAGE_SOURCES := $(shell find dashboard -path dashboard/node_modules -prune -o -p
 help: ## list the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
-.PHONY: build programs build-pi
+.PHONY: build programs build-pi agent-armv6 agent-armv7 agent-arm64
 build: tools-present $(PAGE) programs ## build the dashboard and all programs into bin/
 
 programs:
 	$(GO_BUILD) -o bin/ ./hub ./device-agent ./firmware-sim
 
-build-pi: ## build the agent for Raspberry Pis: armv6, armv7 and arm64
+build-pi: agent-armv6 agent-armv7 agent-arm64 ## build the agent for Raspberry Pis: armv6, armv7 and arm64
+
+agent-armv6:
 	$(PI) GOARCH=arm GOARM=6 $(GO_BUILD) -o bin/device-agent-armv6 ./device-agent
+
+agent-armv7:
 	$(PI) GOARCH=arm GOARM=7 $(GO_BUILD) -o bin/device-agent-armv7 ./device-agent
+
+agent-arm64:
 	$(PI) GOARCH=arm64 $(GO_BUILD) -o bin/device-agent-arm64 ./device-agent
 
 $(NODE_STAMP): dashboard/package-lock.json
@@ -62,8 +68,8 @@ e2e: test-tools build ## real programs killed and cut off, and a real browser
 bench: build ## measure what docs/performance.md quotes
 	go test -run '^$$' -bench . -benchmem -timeout 30m ./bench/...
 
-.PHONY: check fmt lint generate generated cross tidy page-check
-check: fmt lint generated tidy build-pi page-check test ## what CI runs
+.PHONY: check fmt lint generate generated tidy page-check
+check: fmt lint generated tidy agent-armv6 agent-arm64 page-check test ## what CI runs
 
 fmt:
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "not gofmt'ed:" $$bad; exit 1; fi
