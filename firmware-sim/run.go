@@ -177,7 +177,8 @@ func report(ctx context.Context, hub string, out io.Writer, f *fleet.Fleet) {
 		case connected == 0 && last > 0:
 			fmt.Fprintf(out, "  connection lost; readings are kept until the hub is back\n")
 		case connected == 0 && !warned && time.Since(begin) > reportAfter:
-			fmt.Fprintf(out, "  still no connection to %s: does the hub run? Start it with: hub\n", hub)
+			fmt.Fprintf(out, "  still no connection to %s: does the hub run? Start it with: hub\n"+
+				"  (If it was set up anew since the last run, it does not know these devices: start again with --forget.)\n", hub)
 			warned = true
 		case connected < last && last == len(all):
 			fmt.Fprintf(out, "  connected: %d of %d devices\n", connected, len(all))

@@ -53,7 +53,8 @@ func NewInjector(target Target, log *slog.Logger) *Injector {
 	return &Injector{target: target, log: log, wake: make(chan struct{}, 1)}
 }
 
-// Add takes a fault; its start counts from now. Errors: what the Target cannot do, ErrTooMany.
+// Add takes a fault; its start counts from now. One without a start is injected before Add returns. Errors: what the Target cannot
+// do, ErrTooMany.
 func (i *Injector) Add(s Spec) (id int, err error) {
 	if err := i.target.Check(s); err != nil {
 		return 0, err
@@ -63,10 +64,30 @@ func (i *Injector) Add(s Spec) (id int, err error) {
 	if len(i.faults) >= MaxFaults {
 		return 0, ErrTooMany
 	}
+	f := &pending{id: i.nextID + 1, spec: s, due: time.Now().Add(s.Start)}
+	if s.Start <= 0 {
+		if err := i.begin(f); err != nil {
+			return 0, err
+		}
+	}
 	i.nextID++
-	i.faults = append(i.faults, &pending{id: i.nextID, spec: s, due: time.Now().Add(s.Start)})
+	i.faults = append(i.faults, f)
 	i.poke()
-	return i.nextID, nil
+	return f.id, nil
+}
+
+// begin injects a fault and notes when it ends. Call with mu held.
+func (i *Injector) begin(f *pending) error {
+	heal, err := i.target.Inject(f.spec)
+	if err != nil {
+		return err
+	}
+	i.log.Info("fault injected", "fault", f.spec.String())
+	f.heal, f.due = heal, time.Time{}
+	if f.spec.Length > 0 {
+		f.due = time.Now().Add(f.spec.Length)
+	}
+	return nil
 }
 
 func (i *Injector) poke() {
@@ -161,15 +182,9 @@ func (i *Injector) advance(f *pending) bool {
 		i.end(f)
 		return false
 	}
-	heal, err := i.target.Inject(f.spec)
-	if err != nil {
+	if err := i.begin(f); err != nil {
 		i.log.Warn("fault not injected", "fault", f.spec.String(), "err", err)
 		return false
-	}
-	i.log.Info("fault injected", "fault", f.spec.String())
-	f.heal, f.due = heal, time.Time{}
-	if f.spec.Length > 0 {
-		f.due = time.Now().Add(f.spec.Length)
 	}
 	return true
 }

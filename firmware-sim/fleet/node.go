@@ -83,7 +83,9 @@ func (n *node) crash(end context.CancelFunc, ended <-chan error) error {
 	n.board.Off()
 	frozen, err := freeze(n.dir)
 	end()
-	_ = <-ended // its complaints are about a machine that is gone
+	if late := <-ended; late != nil {
+		n.opts.Log.Debug("what a machine without power complained of", "device", n.device.Agent.Device, "err", late)
+	}
 	if err != nil {
 		return fmt.Errorf("copy the state of the power cut: %w", err)
 	}
