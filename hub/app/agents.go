@@ -171,7 +171,7 @@ func (s *session) Handle(ctx context.Context, f schema.Frame) *schema.Problem {
 	case *schema.Bye:
 		s.h.log.Info("device says goodbye", "device", s.device, "reason", f.Reason)
 	case *schema.Problem:
-		s.h.log.Warn("device reports a problem", "device", s.device, "code", f.Code, "message", f.Message)
+		s.h.log.Warn("device reports a problem", "device", s.device, "code", f.Code, "reason", f.Message)
 	default:
 		return s.counted(schema.Problemf(schema.CodeBadFrame, "%s is not expected after the welcome", f.Kind()))
 	}

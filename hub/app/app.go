@@ -200,7 +200,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		h.log.Info("hub stops", "grace", h.config.Grace)
+		h.log.Info("hub stops", "wait", h.config.Grace)
 	case err = <-broken:
 		h.log.Error("hub stops: a part of it broke", "err", err)
 	}

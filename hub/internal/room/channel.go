@@ -84,11 +84,8 @@ func (c *channel) forget(now time.Time) {
 		c.cut = c.pieces[drop].ver
 		drop++
 	}
-	if drop > 0 { // move down, so that the array is used again and old values are let go
-		rest := copy(c.pieces, c.pieces[drop:])
-		clear(c.pieces[rest:])
-		c.pieces = c.pieces[:rest]
-	}
+	clear(c.pieces[:drop]) // let go of what they point to; append moves the rest when the array is used up
+	c.pieces = c.pieces[drop:]
 }
 
 // since appends the readings with since < ver <= head to out, with times relative to t0. A waveform that was interrupted gives several series.

@@ -19,8 +19,8 @@ type stamped[T any] struct {
 func (r *ring[T]) add(ver uint64, what T) (lost uint64) {
 	if len(r.items) == maxEvents {
 		lost = r.items[0].ver
-		copy(r.items, r.items[1:])
-		r.items = r.items[:maxEvents-1]
+		r.items[0] = stamped[T]{} // let go of what it points to; append moves the rest when the array is used up
+		r.items = r.items[1:]
 	}
 	r.items = append(r.items, stamped[T]{ver, what})
 	return lost
