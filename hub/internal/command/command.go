@@ -139,7 +139,9 @@ func (e *Engine) Attach(device string, send func(schema.Frame) error) (detach fu
 	k := &link{send: send, since: e.now()}
 	_ = e.push(l, func() { l.attach(k) }, true) // stopped: the connection will be closed soon
 	return func() {
-		_ = e.do(context.Background(), l, func() { l.detach(k) }, true)
+		if e.do(context.Background(), l, func() { l.detach(k) }, true) != nil {
+			e.work.Wait() // stopped: what is under way ends, nothing begins
+		}
 	}
 }
 

@@ -160,7 +160,7 @@ func (l *lane) step(o *order, r schema.CommandReport) error {
 	r.ID = o.c.ID
 	c, err := l.e.store.StepCommand(ctx, l.e.now().UnixMilli(), r)
 	if err != nil {
-		l.e.log.Error("command is not stepped", "device", l.device, "id", o.c.ID, "err", err)
+		l.e.log.Error("command is not stepped", "device", l.device, "command", o.c.ID, "err", err)
 		// The step may have been stored although the answer did not come; or the device was removed with all its commands.
 		if now, ok, readErr := l.e.store.Command(ctx, o.c.ID); readErr == nil && (!ok || now.State != o.c.State) {
 			l.update(o, now, ok)

@@ -38,7 +38,7 @@ func (l *lane) report(ctx context.Context, r schema.CommandReport) error {
 		o.delivered = true
 	}
 	if !o.c.State.CanBecome(r.State) {
-		l.e.log.Debug("report changes nothing", "device", l.device, "id", r.ID)
+		l.e.log.Debug("report changes nothing", "device", l.device, "command", r.ID)
 		return nil
 	}
 	if err := l.step(o, r); err != nil {
