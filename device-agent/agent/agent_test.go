@@ -3,8 +3,10 @@ package agent_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -31,6 +33,9 @@ type rig struct {
 	yaml  string
 	crash func(string) bool
 	log   *slog.Logger
+	dial  func(ctx context.Context, network, addr string) (net.Conn, error)
+
+	hubURL string
 
 	a    *agent.Agent
 	stop func() error
@@ -50,7 +55,8 @@ func newRig(t *testing.T, yaml string) *rig {
 	if os.Getenv("AGENT_TEST_LOG") != "" {
 		r.log = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
-	r.host.Line("GPIO17").Follow = r.host.Line("GPIO22")
+	r.dial, r.hubURL = r.hub.Dial, r.hub.URL()
+	r.host.Line("GPIO17").Wire(r.host.Line("GPIO22"))
 	r.thermometer("23125")
 	return r
 }
@@ -65,17 +71,25 @@ func (r *rig) thermometer(milli string) {
 	f.set("sys/bus/w1/devices/28-1/w1_slave", text)
 }
 
-// start runs the agent; the returned stop ends it and waits.
-func (r *rig) start() {
-	r.t.Helper()
+// logTo sends the agent's log to the test.
+func (r *rig) logTo(w io.Writer) { r.log = slog.New(slog.NewTextHandler(w, nil)) }
+
+// open makes the agent without running it.
+func (r *rig) open() error {
 	c, err := config.Parse("test.yaml", []byte(r.yaml))
 	if err != nil {
-		r.t.Fatal(err)
+		return err
 	}
-	c.Hub = r.hub.URL()
-	r.a, err = agent.New(agent.Options{Config: c, Host: r.host, Dir: r.dir, Clock: r.clock, Dial: r.hub.Dial, Software: "test", Log: r.log,
+	c.Hub = r.hubURL
+	r.a, err = agent.New(agent.Options{Config: c, Host: r.host, Dir: r.dir, Clock: r.clock, Dial: r.dial, Software: "test", Log: r.log,
 		Crash: r.crash})
-	if err != nil {
+	return err
+}
+
+// start runs the agent; r.stop ends it and waits.
+func (r *rig) start() {
+	r.t.Helper()
+	if err := r.open(); err != nil {
 		r.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(r.t.Context())
@@ -184,7 +198,8 @@ func TestCommandIsDoneWhenTheContactFollows(t *testing.T) {
 func TestLyingRelayIsFailed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, lampAndThermometer)
-		r.host.Line("GPIO17").Follow = nil
+		r.dial, r.hubURL = r.hub.Dial, r.hub.URL()
+		r.host.Line("GPIO17").Wire(nil)
 		r.start()
 		r.passInBubble(3 * time.Second)
 		id := r.set(1, true)

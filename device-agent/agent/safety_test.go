@@ -73,7 +73,7 @@ func TestLeaseRunsOutWithoutContact(t *testing.T) {
 		r.hub.Set(func(k *uplinktest.Knobs) { k.Refuse = schema.Problemf(schema.CodeUnavailable, "down") })
 		r.hub.Drop()
 		r.clock.Lie(-time.Hour, true) // the wall clock has no say
-		r.passInBubble(9 * time.Second)
+		r.passInBubble(6 * time.Second)
 		if r.level("GPIO17") != gpio.High {
 			t.Error("off before the lease was over")
 		}
@@ -117,7 +117,7 @@ func TestWeldedContactIsSaid(t *testing.T) {
 		r.passInBubble(3 * time.Second)
 		r.set(1, true)
 		r.passInBubble(time.Second)
-		r.host.Line("GPIO17").Follow = nil // the contact stays closed from here on
+		r.host.Line("GPIO17").Wire(nil) // the contact stays closed from here on
 		r.passInBubble(40 * time.Second)
 		said := false
 		for _, f := range r.hub.Heard() {

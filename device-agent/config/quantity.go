@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"time"
 
 	"github.com/telltale-iot/telltale/device-agent/device"
@@ -12,7 +13,7 @@ import (
 func (s *Sensor) Quantity(what, class, unit string, lo, hi float64, decimals int) device.Quantity {
 	q := device.Quantity{ID: s.ID + "_" + what, Area: s.Area, Class: class, Unit: unit, Min: lo, Max: hi, Decimals: decimals}
 	if s.Name != "" {
-		q.Name = s.Name + " " + what
+		q.Name = s.Name + " " + strings.ReplaceAll(what, "co2", "CO₂")
 	}
 	if cal, ok := s.Calibration[what]; ok {
 		q.Offset = cal.Offset

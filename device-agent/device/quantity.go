@@ -90,7 +90,7 @@ func round(v float64) float64 {
 
 // Words makes a name of an id: "air_temperature" → "Air temperature".
 func Words(id string) string {
-	s := strings.ReplaceAll(id, "_", " ")
+	s := strings.ReplaceAll(strings.ReplaceAll(id, "_", " "), "co2", "CO₂")
 	if s == "" {
 		return s
 	}

@@ -97,7 +97,7 @@ type Pin struct {
 	driven bool
 	broken error
 	hang   chan struct{}
-	Follow *Pin // the pin (a feedback contact) that shows the same level; nil = none
+	follow *Pin
 }
 
 // Move is one time the line changed its level.
@@ -116,7 +116,7 @@ func (p *Pin) Out(l gpio.Level) error {
 		}
 		p.driven, p.level = true, l
 	}
-	follow := p.Follow
+	follow := p.follow
 	p.mu.Unlock()
 	if hang != nil {
 		<-hang
@@ -165,6 +165,13 @@ func (p *Pin) Read() gpio.Level {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.level
+}
+
+// Wire makes contact show this line's level from now on: a feedback contact. nil cuts the wire and leaves the contact as it is.
+func (p *Pin) Wire(contact *Pin) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.follow = contact
 }
 
 // Set gives the line a level from outside.

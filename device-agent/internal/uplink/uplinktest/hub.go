@@ -49,6 +49,7 @@ type Hub struct {
 	hello     *schema.Hello
 	described *schema.Descriptor
 	order     []uint64
+	lenient   bool
 }
 
 // New starts a hub and stops it with the test.
@@ -108,7 +109,7 @@ func (h *Hub) agent(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		frames, err := schema.Decode(schema.AgentUp, msg)
-		if err != nil {
+		if err != nil && !h.tolerant() {
 			h.tb.Errorf("the agent sent what is not valid: %v\n%.300s", err, msg)
 		}
 		for _, f := range frames {
@@ -213,6 +214,19 @@ func (h *Hub) Send(f schema.Frame) {
 	if err := h.send(conn, f); err != nil {
 		h.tb.Errorf("send %s: %v", f.Kind(), err)
 	}
+}
+
+// Tolerate accepts messages that do not decode: for links that are cut in the middle of one.
+func (h *Hub) Tolerate() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lenient = true
+}
+
+func (h *Hub) tolerant() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lenient
 }
 
 // Drop cuts the connection without a word.
