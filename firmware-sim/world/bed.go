@@ -53,5 +53,6 @@ func (b *bed) step(dt float64, sky *weather) {
 	b.temperature += (air - b.temperature) * (1 - math.Exp(-dt/1.5e4))
 	if b.where != nil {
 		b.where.water += lost * 1000 / dt
+		b.where.heat -= lost * 1000 / dt * evaporation
 	}
 }

@@ -36,6 +36,7 @@ type Room struct {
 	Window      float64 `yaml:"window"`      // m² of glass: daylight and solar gain; 0 means none
 	Temperature float64 `yaml:"temperature"` // °C at the start; 0 means 20
 	Plants      float64 `yaml:"plants"`      // m² of leaves: they transpire, and take up CO2 in the light
+	Keeps       float64 `yaml:"keeps"`       // °C that a radiator with a valve of its own holds, without any agent; 0 means there is none
 	Attraction  Day     `yaml:"attraction"`  // how much people want to be here, by time of day
 	Loads       []Load  `yaml:"loads"`
 }
@@ -65,7 +66,7 @@ type Door struct {
 	From    string  `yaml:"from"`
 	To      string  `yaml:"to"`      // a room, or "outside"
 	Flow    float64 `yaml:"flow"`    // m³/h when fully open; 0 means 600
-	Habit   string  `yaml:"habit"`   // who moves it: "people" walk through, "airing" is opened when the air is bad, "motor" has a drive, "button" changes sides at each press
+	Habit   string  `yaml:"habit"`   // who moves it: "people" walk through, "airing" is opened when the air is bad or hot, "motor" has a drive, "button" changes sides at each press
 	Seconds float64 `yaml:"seconds"` // s for the full way, with a motor or button; 0 means 15
 }
 
@@ -180,6 +181,7 @@ func (v *validator) room(r Room) {
 	v.number(r.Name, "window", r.Window, 0, 1e4)
 	v.number(r.Name, "temperature", r.Temperature, -40, 60)
 	v.number(r.Name, "plants", r.Plants, 0, 1e4)
+	v.number(r.Name, "keeps", r.Keeps, 0, 40)
 	for _, w := range []float64{r.Attraction.Night, r.Attraction.Morning, r.Attraction.Day, r.Attraction.Evening} {
 		v.number(r.Name, "attraction", w, 0, 1000)
 	}

@@ -14,6 +14,7 @@ const (
 	stayMean    = 1500 // s, how long a person stays before thinking of another room
 	passSeconds = 9    // s, how long a door stands open behind a person
 	airingCO2   = 1100 // ppm at which someone opens a window
+	airingHeat  = 25.5 // °C at which someone does so when it is cooler outside
 	airingMean  = 480  // s, how long it then stays open
 )
 
@@ -100,7 +101,7 @@ type door struct {
 
 func newDoor(cfg Door, from, to *room) *door { return &door{cfg: cfg, from: from, to: to} }
 
-func (d *door) step(dt float64, rng *rand.Rand) {
+func (d *door) step(dt float64, sky *weather, rng *rand.Rand) {
 	switch d.cfg.Habit {
 	case habitMotor, habitButton:
 		way := dt / or(d.cfg.Seconds, 15)
@@ -111,7 +112,11 @@ func (d *door) step(dt float64, rng *rand.Rand) {
 		if inside == nil {
 			inside = d.to
 		}
-		if inside != nil && d.left <= 0 && inside.people > 0 && inside.co2 > airingCO2 && rng.Float64() < dt/120 {
+		if inside == nil || d.left > 0 || inside.people == 0 {
+			break
+		}
+		bad := inside.co2 > airingCO2 || inside.air > airingHeat && sky.temperature < inside.air
+		if bad && rng.Float64() < dt/120 {
 			d.left = airingMean * (0.5 + rng.Float64())
 		}
 	}

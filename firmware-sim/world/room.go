@@ -19,6 +19,8 @@ const (
 	standby        = 3          // W, what is always on in a room
 	leafVapour     = 60         // g/h per m² of leaf in full sun and dry air
 	leafCO2        = 1800       // mL/h per m² of leaf taken up in full sun
+	evaporation    = 2450       // J/g, heat that water takes along as vapour
+	valveBand      = 1.0        // K below its setting at which a radiator's own valve is fully open
 )
 
 // room is the state of one body of air, its walls and its loads.
@@ -87,6 +89,10 @@ func (r *room) sources(dt float64, sky *weather) {
 		r.exchanged += l.effect * l.cfg.Flow / 3600
 		r.water += l.effect * l.cfg.Vapour / 3600
 	}
+	if r.cfg.Keeps > 0 {
+		// Sized for 30 K, as a heating engineer would.
+		r.heat += 30 * r.loss * min(1, max(0, (r.cfg.Keeps-r.air)/valveBand))
+	}
 	n := float64(r.people)
 	r.heat += n*personHeat + r.cfg.Window*solarGain*sky.sunlight
 	r.water += n * personVapour / 3600
@@ -94,7 +100,9 @@ func (r *room) sources(dt float64, sky *weather) {
 	if leaves := r.cfg.Plants; leaves > 0 {
 		sun := min(1, r.light/luxPerWatt/400)
 		dry := 1 - relative(r.vapour, r.air)/100
-		r.water += leaves * leafVapour / 3600 * (0.1 + sun) * dry * 2
+		given := leaves * leafVapour / 3600 * (0.1 + sun) * dry * 2
+		r.water += given
+		r.heat -= given * evaporation
 		// Uptake falls to nothing as the CO2 is used up.
 		r.gas -= leaves * leafCO2 / 3600 * sun * min(1, max(0, (r.co2-150)/400))
 	}

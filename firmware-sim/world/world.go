@@ -117,7 +117,7 @@ func (w *World) step(dt float64) {
 	w.weather.step(w.now(), dt, w.rng)
 	w.walk(dt)
 	for _, d := range w.doors {
-		d.step(dt, w.rng)
+		d.step(dt, &w.weather, w.rng)
 	}
 	for _, r := range w.rooms {
 		r.sources(dt, &w.weather)

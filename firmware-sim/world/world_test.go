@@ -146,6 +146,17 @@ func TestEnergyBalanceHasTheRightSign(t *testing.T) {
 	}
 }
 
+func TestARadiatorWithItsOwnValveHoldsTheRoom(t *testing.T) {
+	c := Config{Weather: Weather{Mean: -5}, Rooms: []Room{{Name: "kept", Keeps: 20}, {Name: "left"}}}
+	w := open(t, c, 1)
+	if kept := read(t, w, "kept/air_temperature", 20*time.Hour); math.Abs(kept-19.6) > 0.7 {
+		t.Errorf("a valve at 20 °C keeps %.2f °C", kept)
+	}
+	if left := read(t, w, "left/air_temperature", 20*time.Hour); left > 8 {
+		t.Errorf("without a radiator: %.2f °C", left)
+	}
+}
+
 func TestLampIsSeenAndPaidFor(t *testing.T) {
 	w := open(t, empty(), 1)
 	dark := read(t, w, "living/illuminance", time.Minute)
