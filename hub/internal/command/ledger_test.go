@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"slices"
 	"sync"
 
@@ -126,4 +127,14 @@ func (l *ledger) breakDisk(broken bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.broken = broken
+}
+
+// any returns one of the commands, or none.
+func (l *ledger) any(rng *rand.Rand) schema.Command {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.commands) == 0 {
+		return schema.Command{}
+	}
+	return l.commands[rng.IntN(len(l.commands))]
 }
