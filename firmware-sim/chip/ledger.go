@@ -13,7 +13,7 @@ const LedgerSize = 8192
 
 // Move is one real change of an output.
 type Move struct {
-	Seq    uint64  `json:"seq"`     // counts from 1 within the ledger
+	Seq    uint64  `json:"seq"`     // counts from 1 within one run of the program
 	Device string  `json:"device"`  // whose board
 	Output string  `json:"output"`  // the pin or pulse-width output
 	Level  float64 `json:"level"`   // the electrical level: 0 low, 1 high, between for a pulse width

@@ -361,6 +361,9 @@ func TestRebootIsAPowerCutAndTheSameDeviceComesBack(t *testing.T) {
 		if err := s.end(); err != nil {
 			t.Error(err)
 		}
+		if log := s.log.String(); strings.Contains(log, "reset by peer") || strings.Contains(log, chip.ErrOff.Error()) {
+			t.Errorf("a machine without power goes on talking: %s", log)
+		}
 		left, err := filepath.Glob(filepath.Join(s.dir, "devices", "*.*"))
 		if err != nil || len(left) > 0 {
 			t.Errorf("left behind: %v %v", left, err)

@@ -47,7 +47,7 @@ func (n *node) run(ctx context.Context) error {
 
 // live is one life of the machine, from power on to power off or to the end of ctx.
 func (n *node) live(ctx context.Context) error {
-	quiet := &muted{Handler: n.opts.Log.Handler()}
+	quiet := &muted{n.opts.Log.Handler(), &atomic.Bool{}}
 	machine := n.board.Boot()
 	o := agent.Options{
 		Config: &n.device.Agent, Host: machine, Dir: n.dir, Clock: n.wall.Boot(bootID()), Dial: n.link.Dial,
@@ -71,7 +71,7 @@ func (n *node) live(ctx context.Context) error {
 		return err
 	case <-n.power.cut():
 	}
-	quiet.on.Store(true) // nobody would hear what a machine without power has to say
+	quiet.off.Store(true) // nobody would hear what a machine without power has to say
 	return n.crash(end, ended)
 }
 
@@ -143,7 +143,7 @@ type power struct {
 	changed chan struct{} // closed at each change; nil until somebody waits
 }
 
-// wait returns the state and a channel that is closed when it changes.
+// state returns the switch's position and a channel that is closed when it changes.
 func (p *power) state() (on bool, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -197,13 +197,21 @@ func (p *power) off() (heal func()) {
 	return sync.OnceFunc(func() { p.add(-1) })
 }
 
-// muted is a log handler that can be shut up.
+// muted is a log handler that is silent once off is set, with all that were made of it.
 type muted struct {
 	slog.Handler
-	on atomic.Bool
+	off *atomic.Bool
 }
 
 // Enabled implements slog.Handler.
 func (m *muted) Enabled(ctx context.Context, l slog.Level) bool {
-	return !m.on.Load() && m.Handler.Enabled(ctx, l)
+	return !m.off.Load() && m.Handler.Enabled(ctx, l)
 }
+
+// WithAttrs implements slog.Handler.
+func (m *muted) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return &muted{m.Handler.WithAttrs(attrs), m.off}
+}
+
+// WithGroup implements slog.Handler.
+func (m *muted) WithGroup(name string) slog.Handler { return &muted{m.Handler.WithGroup(name), m.off} }
