@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -64,13 +65,13 @@ func (e *epochRows) inGap(seq uint64) bool { return inRanges(e.gaps, seq) }
 
 // Check holds the ledgers in dir and the pulses that were asked for against the hub's database file, after everything has come to rest.
 // An error means that nothing could be checked; violations are in the report.
-func Check(ctx context.Context, dir, database string, asked []Asked) (*Report, error) {
+func Check(ctx context.Context, dir, file string, asked []Asked) (*Report, error) {
 	r := &Report{Ends: map[schema.CommandState]int{}}
 	lives, err := readLives(dir)
 	if err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("sqlite3", "file:"+database+"?mode=ro&_query_only=1")
+	db, err := sql.Open("sqlite3", "file:"+file+"?mode=ro&_query_only=1")
 	if err != nil {
 		return nil, err
 	}
@@ -106,17 +107,25 @@ func Check(ctx context.Context, dir, database string, asked []Asked) (*Report, e
 	return r, checkPulses(dir, commands, r)
 }
 
-// readStored reads all readings, events, gaps and received ranges, and holds every reading against what was generated.
-func readStored(ctx context.Context, db *sql.DB, lives map[[2]string]*life, r *Report) (map[[2]string]*epochRows, error) {
-	all := map[[2]string]*epochRows{}
-	at := func(device, epoch string) *epochRows {
-		key := [2]string{device, epoch}
-		if all[key] == nil {
-			all[key] = &epochRows{frames: map[uint64]*storedFrame{}}
-		}
-		return all[key]
+// database is what the hub's file holds, by device and epoch.
+type database map[[2]string]*epochRows
+
+func (d database) at(device, epoch string) *epochRows {
+	key := [2]string{device, epoch}
+	if d[key] == nil {
+		d[key] = &epochRows{frames: map[uint64]*storedFrame{}}
 	}
-	err := each(ctx, db, `SELECT d.device_id, e.epoch, s.channel, r.t_ms, r.seq, r.value, r.quality, r.time_quality
+	return d[key]
+}
+
+// readStored reads all readings, events, gaps and received ranges, and holds every reading against what was generated.
+func readStored(ctx context.Context, db *sql.DB, lives map[[2]string]*life, r *Report) (database, error) {
+	d := database{}
+	return d, errors.Join(d.readReadings(ctx, db, lives, r), d.readEvents(ctx, db, r), d.readGaps(ctx, db, r), d.readReceived(ctx, db))
+}
+
+func (d database) readReadings(ctx context.Context, db *sql.DB, lives map[[2]string]*life, r *Report) error {
+	return each(ctx, db, `SELECT d.device_id, e.epoch, s.channel, r.t_ms, r.seq, r.value, r.quality, r.time_quality
 		FROM reading r JOIN series s ON s.id = r.series_id JOIN epoch e ON e.id = r.epoch_id JOIN device d ON d.id = s.device_id`,
 		func(scan func(...any) error) error {
 			var device, epoch, channel string
@@ -128,7 +137,7 @@ func readStored(ctx context.Context, db *sql.DB, lives map[[2]string]*life, r *R
 				return err
 			}
 			r.Readings++
-			rows := at(device, epoch)
+			rows := d.at(device, epoch)
 			if rows.frames[seq] == nil {
 				rows.frames[seq] = &storedFrame{}
 			}
@@ -138,27 +147,28 @@ func readStored(ctx context.Context, db *sql.DB, lives map[[2]string]*life, r *R
 			}
 			return nil
 		})
-	if err != nil {
-		return nil, err
-	}
-	err = each(ctx, db, `SELECT d.device_id, e.epoch, v.seq FROM event v JOIN epoch e ON e.id = v.epoch_id JOIN device d ON d.id = v.device_id`,
+}
+
+func (d database) readEvents(ctx context.Context, db *sql.DB, r *Report) error {
+	return each(ctx, db, `SELECT d.device_id, e.epoch, v.seq FROM event v JOIN epoch e ON e.id = v.epoch_id JOIN device d ON d.id = v.device_id`,
 		func(scan func(...any) error) error {
 			var device, epoch string
 			var seq uint64
 			if err := scan(&device, &epoch, &seq); err != nil {
 				return err
 			}
-			rows := at(device, epoch)
+			rows := d.at(device, epoch)
 			if rows.frames[seq] != nil {
 				r.violate("%s epoch %s seq %d is stored as readings and as an event, or twice", device, epoch, seq)
 			}
 			rows.frames[seq] = &storedFrame{event: true}
 			return nil
 		})
-	if err != nil {
-		return nil, err
-	}
-	err = each(ctx, db, `SELECT d.device_id, e.epoch, g.first, g.last, g.reason FROM gap g JOIN epoch e ON e.id = g.epoch_id JOIN device d ON d.id = g.device_id WHERE g.first > 0`,
+}
+
+func (d database) readGaps(ctx context.Context, db *sql.DB, r *Report) error {
+	return each(ctx, db, `SELECT d.device_id, e.epoch, g.first, g.last, g.reason
+		FROM gap g JOIN epoch e ON e.id = g.epoch_id JOIN device d ON d.id = g.device_id WHERE g.first > 0`,
 		func(scan func(...any) error) error {
 			var device, epoch, reason string
 			var first, last uint64
@@ -169,21 +179,22 @@ func readStored(ctx context.Context, db *sql.DB, lives map[[2]string]*life, r *R
 				r.violate("%s epoch %s: the hub refused %d–%d", device, epoch, first, last)
 			}
 			r.Gaps++
-			rows := at(device, epoch)
+			rows := d.at(device, epoch)
 			rows.gaps = append(rows.gaps, schema.Range{first, last})
 			return nil
 		})
-	if err != nil {
-		return nil, err
-	}
-	return all, each(ctx, db, `SELECT d.device_id, e.epoch, v.first, v.last FROM received v JOIN epoch e ON e.id = v.epoch_id JOIN device d ON d.id = e.device_id`,
+}
+
+func (d database) readReceived(ctx context.Context, db *sql.DB) error {
+	return each(ctx, db, `SELECT d.device_id, e.epoch, v.first, v.last
+		FROM received v JOIN epoch e ON e.id = v.epoch_id JOIN device d ON d.id = e.device_id`,
 		func(scan func(...any) error) error {
 			var device, epoch string
 			var first, last uint64
 			if err := scan(&device, &epoch, &first, &last); err != nil {
 				return err
 			}
-			rows := at(device, epoch)
+			rows := d.at(device, epoch)
 			rows.received = append(rows.received, schema.Range{first, last})
 			return nil
 		})
