@@ -60,7 +60,7 @@ func (q *Quantity) Reading(measured float64) Reading {
 	if math.IsNaN(v) || math.IsInf(v, 0) || (q.Min != 0 || q.Max != 0) && (measured < q.Min || measured > q.Max) {
 		return q.Missing(schema.QualityRange)
 	}
-	return Reading{Entity: q.ID, Measurement: Measurement{Channel: schema.ChannelState, Value: schema.Number(round(v))}}
+	return Reading{Entity: q.ID, Measurement: Measurement{Channel: schema.ChannelState, Value: schema.Number(q.round(v))}}
 }
 
 // Missing makes a reading without a value.
@@ -75,16 +75,12 @@ func (q *Quantity) correct(measured float64) float64 {
 	return measured*q.Scale + q.Offset
 }
 
-// round keeps 9 significant digits: below any sensor's noise, and 25.08 stays 25.08 on the wire.
-func round(v float64) float64 {
-	if v == 0 {
-		return 0
-	}
-	digits := 8 - int(math.Floor(math.Log10(math.Abs(v))))
-	if digits < 0 || digits > 12 {
+// round keeps two decimals more than are worth showing: below any sensor's noise, and a third of the bytes on wire and disk.
+func (q *Quantity) round(v float64) float64 {
+	pow := math.Pow10(q.Decimals + 2)
+	if math.Abs(v) > 1e12 {
 		return v
 	}
-	pow := math.Pow10(digits)
 	return math.Round(v*pow) / pow
 }
 
