@@ -3,7 +3,7 @@ import './style/tokens.css'
 import './style/base.css'
 import { Live } from './live/live'
 import App from './view/App.svelte'
-import { browserEnv } from './view/browser'
+import { browserEnv } from './browser'
 
 const target = document.getElementById('app')
 if (!target) throw new Error('index.html has no #app')

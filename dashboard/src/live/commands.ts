@@ -38,8 +38,14 @@ export interface Asked extends Wish {
 }
 
 const ended: ReadonlySet<AskState> = new Set<AskState>([
-  'done', 'failed', 'rejected', 'expired', 'canceled', 'unknown', 'unanswered',
-]) // prettier-ignore
+  'done',
+  'failed',
+  'rejected',
+  'expired',
+  'canceled',
+  'unknown',
+  'unanswered',
+])
 
 /** Whether a command in this state is over. */
 export function isOver(state: AskState): boolean {
@@ -174,7 +180,8 @@ export class Commands {
 
   private giveUp(key: string): void {
     const open = this.open.get(key)
-    if (open) this.become(open.slot, 'unanswered', 'The hub did not say what became of it. It may still happen.')
+    if (open)
+      this.become(open.slot, 'unanswered', 'The hub did not say what became of it. It may still happen.')
   }
 
   private become(slot: Slot, state: AskState, message: string): void {

@@ -1,4 +1,13 @@
-import type { Delta, Device, Entity, GapRecord, LiveSeries, Presence, Snapshot, Span } from '../wire/schema.gen'
+import type {
+  Delta,
+  Device,
+  Entity,
+  GapRecord,
+  LiveSeries,
+  Presence,
+  Snapshot,
+  Span,
+} from '../wire/schema.gen'
 import { ChannelModel } from './channel'
 import type { Asked, Commands, Slot } from './commands'
 import { type Flush, Model } from './flush'
@@ -34,7 +43,11 @@ export class EntityModel extends Model {
     this.spec = spec
     for (const end of this.ends.splice(0)) end()
     const listen = (model: Model): void => {
-      this.ends.push(model.subscribe(() => { this.tell() })) // prettier-ignore
+      this.ends.push(
+        model.subscribe(() => {
+          this.tell()
+        }),
+      )
     }
     const names = new Set(spec.channels.map((c) => c.name))
     for (const name of this.channels.keys()) if (!names.has(name)) this.channels.delete(name)
@@ -71,7 +84,8 @@ export class EntityModel extends Model {
     const found = status({ channel: this.main, presence, asked, now: this.ground.now(), mono })
     const only = this.main?.spec
     // A button is pressed and never read: it is as good as its device's link.
-    if (found.is === 'never' && presence.state === 'online' && only?.pulse && !only.settable) return { is: 'live' }
+    if (found.is === 'never' && presence.state === 'online' && only?.pulse && !only.settable)
+      return { is: 'live' }
     return found
   }
 

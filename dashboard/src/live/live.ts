@@ -10,6 +10,7 @@ import { Flush, type Frames, Model } from './flush'
 import { LinkModel } from './link'
 import { Rooms } from './rooms'
 import { Sparks } from './sparks'
+import { Timeline } from './timeline'
 
 /** What the page gives. */
 export interface Env {
@@ -127,6 +128,12 @@ export class Live {
   /** Somebody looks at a device; the returned function ends that. */
   watch(device: string): () => void {
     return this.rooms.join(deviceRoom(device))
+  }
+
+  /** Some channels of a device over time. Close it when it is no longer shown. */
+  timeline(device: DeviceModel): Timeline {
+    const { api, timers } = this.env
+    return new Timeline({ api, timers, flush: this.flush, now: () => this.link.now() }, device)
   }
 
   /** The page was shown, came online or a person pressed "try now". */

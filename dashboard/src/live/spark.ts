@@ -38,13 +38,19 @@ export class Spark {
   }
 
   /** Replaces all spans before `t` by what history says; live readings after it stay. Buckets of history may be coarser. */
-  backfill(times: readonly number[], means: readonly (number | null)[], counts: readonly number[], t: number): void {
+  backfill(
+    times: readonly number[],
+    means: readonly (number | null)[],
+    counts: readonly number[],
+    t: number,
+  ): void {
     const until = Math.floor(t / this.spanMs)
     this.advance(until)
     for (let span = this.head - SPARK_BUCKETS + 1; span < until; span++) this.reset(span)
     times.forEach((time, i) => {
       const v = means[i]
-      if (v !== null && v !== undefined && Math.floor(time / this.spanMs) < until) this.add(time, v, counts[i] ?? 1)
+      if (v !== null && v !== undefined && Math.floor(time / this.spanMs) < until)
+        this.add(time, v, counts[i] ?? 1)
     })
   }
 
@@ -75,7 +81,11 @@ export class Spark {
    */
   slopePerHour(): number | undefined {
     const means = this.means()
-    let n = 0, sx = 0, sy = 0, sxx = 0, sxy = 0 // prettier-ignore
+    let n = 0,
+      sx = 0,
+      sy = 0,
+      sxx = 0,
+      sxy = 0
     let first = -1
     let last = -1
     means.forEach((y, x) => {

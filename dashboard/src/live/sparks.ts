@@ -50,7 +50,13 @@ export class Sparks {
       const from = (Math.floor(to / span) - SPARK_BUCKETS + 1) * span
       const channels = ids.slice(i, i + CHANNELS)
       try {
-        const history = await this.api.history({ device: device.id, channels, from, to, points: SPARK_BUCKETS })
+        const history = await this.api.history({
+          device: device.id,
+          channels,
+          from,
+          to,
+          points: SPARK_BUCKETS,
+        })
         for (const s of history.series) {
           const channel = device.channel(s.ch)
           channel?.spark?.backfill(s.t_ms, s.mean ?? [], s.count ?? [], to)

@@ -2,8 +2,8 @@ import type { Channel, Entity, Value } from '../wire/schema.gen'
 
 const formats = new Map<number, Intl.NumberFormat>()
 
-/** U+2009: stands between a number and its unit. */
-const THIN = '\u2009'
+/** U+00A0: stands between a number and its unit. The thin space of our font is too thin to be seen. */
+const GAP = '\u00a0'
 /** U+2212: the true minus. */
 const MINUS = '\u2212'
 
@@ -23,12 +23,23 @@ export function fixed(v: number, decimals: number): string {
 }
 
 const decimalsByUnit: Record<string, number> = {
-  '°C': 1, hPa: 1, V: 1, A: 2, kWh: 2, Hz: 2, 'mm/s': 2, 'm/s²': 2, mV: 2,
-} // prettier-ignore
+  '°C': 1,
+  hPa: 1,
+  V: 1,
+  A: 2,
+  kWh: 2,
+  Hz: 2,
+  'mm/s': 2,
+  'm/s²': 2,
+  mV: 2,
+}
 
 /** Decimals worth showing: the descriptor's precision, else what the unit usually deserves. */
 export function decimals(channel: Channel): number {
-  return Math.max(0, Math.min(6, channel.precision ?? decimalsByUnit[channel.unit ?? ''] ?? (channel.unit ? 0 : 1)))
+  return Math.max(
+    0,
+    Math.min(6, channel.precision ?? decimalsByUnit[channel.unit ?? ''] ?? (channel.unit ? 0 : 1)),
+  )
 }
 
 /** A value and its unit apart, so that the unit can be set smaller: `{text: "21.4", unit: "°C"}`. */
@@ -45,21 +56,40 @@ export function show(entity: Entity, channel: Channel, v: Value | undefined): Sh
   return { text: sentence(v.replaceAll('_', ' ')), unit: '' }
 }
 
-/** The same in one string, with a thin space: "21.4 °C". */
+/** The same in one string, with a space that does not break: "21.4 °C". */
 export function showText(entity: Entity, channel: Channel, v: Value | undefined): string {
   const { text, unit } = show(entity, channel, v)
-  return unit ? text + THIN + unit : text
+  return unit ? text + GAP + unit : text
 }
 
 const words: Record<string, readonly [string, string]> = {
-  door: ['Open', 'Closed'], garage_door: ['Open', 'Closed'], window: ['Open', 'Closed'], opening: ['Open', 'Closed'],
-  motion: ['Motion', 'Clear'], occupancy: ['Occupied', 'Empty'], presence: ['Present', 'Away'], moving: ['Moving', 'Still'],
-  smoke: ['Smoke', 'Clear'], gas: ['Gas', 'Clear'], carbon_monoxide: ['CO found', 'Clear'], moisture: ['Wet', 'Dry'],
-  problem: ['Problem', 'Fine'], safety: ['Unsafe', 'Safe'], tamper: ['Tampered', 'Untouched'], running: ['Running', 'Stopped'],
-  plug: ['Plugged in', 'Unplugged'], power: ['Power', 'No power'], light: ['Light', 'Dark'], vibration: ['Vibration', 'Still'],
-  connectivity: ['Connected', 'Disconnected'], battery: ['Low', 'Normal'], lock: ['Unlocked', 'Locked'], cold: ['Cold', 'Normal'],
-  heat: ['Hot', 'Normal'], sound: ['Sound', 'Quiet'],
-} // prettier-ignore
+  door: ['Open', 'Closed'],
+  garage_door: ['Open', 'Closed'],
+  window: ['Open', 'Closed'],
+  opening: ['Open', 'Closed'],
+  motion: ['Motion', 'Clear'],
+  occupancy: ['Occupied', 'Empty'],
+  presence: ['Present', 'Away'],
+  moving: ['Moving', 'Still'],
+  smoke: ['Smoke', 'Clear'],
+  gas: ['Gas', 'Clear'],
+  carbon_monoxide: ['CO found', 'Clear'],
+  moisture: ['Wet', 'Dry'],
+  problem: ['Problem', 'Fine'],
+  safety: ['Unsafe', 'Safe'],
+  tamper: ['Tampered', 'Untouched'],
+  running: ['Running', 'Stopped'],
+  plug: ['Plugged in', 'Unplugged'],
+  power: ['Power', 'No power'],
+  light: ['Light', 'Dark'],
+  vibration: ['Vibration', 'Still'],
+  connectivity: ['Connected', 'Disconnected'],
+  battery: ['Low', 'Normal'],
+  lock: ['Unlocked', 'Locked'],
+  cold: ['Cold', 'Normal'],
+  heat: ['Hot', 'Normal'],
+  sound: ['Sound', 'Quiet'],
+}
 
 function boolWord(entity: Entity, v: boolean): string {
   const pair = entity.kind === 'binary_sensor' ? words[entity.device_class ?? ''] : undefined
@@ -73,11 +103,27 @@ export function sentence(s: string): string {
 }
 
 const unitWords: Record<string, string> = {
-  '°C': 'degrees Celsius', '%': 'percent', hPa: 'hectopascals', lx: 'lux', ppm: 'parts per million', W: 'watts', V: 'volts',
-  A: 'amperes', kWh: 'kilowatt hours', Hz: 'hertz', rpm: 'revolutions per minute', 'mm/s': 'millimetres per second',
-  'm/s²': 'metres per second squared', s: 'seconds', min: 'minutes', MB: 'megabytes', 'B/s': 'bytes per second', dB: 'decibels',
-  bpm: 'beats per minute', mV: 'millivolts',
-} // prettier-ignore
+  '°C': 'degrees Celsius',
+  '%': 'percent',
+  hPa: 'hectopascals',
+  lx: 'lux',
+  ppm: 'parts per million',
+  W: 'watts',
+  V: 'volts',
+  A: 'amperes',
+  kWh: 'kilowatt hours',
+  Hz: 'hertz',
+  rpm: 'revolutions per minute',
+  'mm/s': 'millimetres per second',
+  'm/s²': 'metres per second squared',
+  s: 'seconds',
+  min: 'minutes',
+  MB: 'megabytes',
+  'B/s': 'bytes per second',
+  dB: 'decibels',
+  bpm: 'beats per minute',
+  mV: 'millivolts',
+}
 
 /** A unit as it is spoken. */
 export function spokenUnit(unit: string): string {
@@ -90,7 +136,7 @@ export function trend(perHour: number | undefined, places: number): string {
   const size = Math.abs(perHour)
   const text = fixed(size, places)
   if (Number(text) === 0) return 'steady'
-  return `${perHour > 0 ? '▲' : '▼'} ${text}${THIN}/h`
+  return `${perHour > 0 ? '▲' : '▼'} ${text}${GAP}/h`
 }
 
 /** The same, spoken: "rising 0.6 per hour". */
@@ -104,9 +150,9 @@ export function spokenTrend(perHour: number | undefined, places: number): string
 /** How long, in words, from ms: "8 s", "4 min", "2 h", "3 days". */
 export function duration(ms: number): string {
   const s = Math.max(0, Math.round(ms / 1000))
-  if (s < 60) return `${String(s)}${THIN}s`
-  if (s < 3600) return `${String(Math.floor(s / 60))}${THIN}min`
-  if (s < 172_800) return `${String(Math.floor(s / 3600))}${THIN}h`
+  if (s < 60) return `${String(s)}${GAP}s`
+  if (s < 3600) return `${String(Math.floor(s / 60))}${GAP}min`
+  if (s < 172_800) return `${String(Math.floor(s / 3600))}${GAP}h`
   return `${String(Math.floor(s / 86_400))} days`
 }
 
@@ -115,7 +161,7 @@ export function ago(t: number, now: number): string {
   const age = now - t
   if (age < 5_000) return 'just now'
   if (age < 3_600_000) return `${duration(age)} ago`
-  return `at ${clock(t, now)}`
+  return `${new Date(t).toDateString() === new Date(now).toDateString() ? 'at' : 'on'} ${clock(t, now)}`
 }
 
 /** A clock time, "21:14", with the day in front when it was not today. */
@@ -129,4 +175,18 @@ export function clock(t: number, now: number): string {
 /** A clock time with seconds, "21:14:03". */
 export function clockSeconds(t: number): string {
   return new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(t)
+}
+
+const channelWords: Record<string, string> = {
+  state: '',
+  current_temperature: 'now',
+  target_temperature: 'target',
+  hvac_mode: 'mode',
+  hvac_action: 'action',
+  percentage: 'speed',
+}
+
+/** An entity's channel as people call it: "Radiator target", "Floor lamp brightness", "Temperature". */
+export function channelName(entity: Entity, channel: string): string {
+  return `${entity.name} ${channelWords[channel] ?? channel.replaceAll('_', ' ')}`.trim()
 }

@@ -24,7 +24,11 @@ export function statusWords(entity: EntityModel, status: Status): Words | undefi
       return staleWords(status, now)
     case 'offline': {
       const text = `offline since ${clock(status.since, now)}`
-      return { text, icon: icon.offline, more: `The device is not connected. It was last there ${ago(status.since, now)}.` }
+      return {
+        text,
+        icon: icon.offline,
+        more: `The device is not connected. It was last there ${ago(status.since, now)}.`,
+      }
     }
     case 'never':
       return neverWords(entity, now)
@@ -33,7 +37,11 @@ export function statusWords(entity: EntityModel, status: Status): Words | undefi
     case 'slow':
       return { text: 'Still waiting for the device', icon: '', more: stateWords(status.asked) }
     case 'failed':
-      return { text: failure(status.asked), icon: icon.failed, more: status.asked.message || failure(status.asked) }
+      return {
+        text: failure(status.asked),
+        icon: icon.failed,
+        more: status.asked.message || failure(status.asked),
+      }
   }
 }
 
@@ -57,9 +65,17 @@ function staleWords(status: Extract<Status, { is: 'stale' }>, now: number): Word
 function neverWords(entity: EntityModel, now: number): Words {
   const { presence, info } = entity.device
   if (presence.state !== 'online') {
-    return { text: `paired ${ago(info.paired_ms, now)}`, icon: '', more: 'The device was paired and has not sent anything yet.' }
+    return {
+      text: `paired ${ago(info.paired_ms, now)}`,
+      icon: '',
+      more: 'The device was paired and has not sent anything yet.',
+    }
   }
-  return { text: 'waiting for the first', icon: '', more: 'The device is connected and has not sent a reading of this yet.' }
+  return {
+    text: 'waiting for the first',
+    icon: '',
+    more: 'The device is connected and has not sent a reading of this yet.',
+  }
 }
 
 function spec(entity: EntityModel, asked: Asked): Channel | undefined {

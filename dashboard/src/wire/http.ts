@@ -1,8 +1,21 @@
 import {
-  checkCommandList, checkDevice, checkDeviceList, checkHistory, checkInfo, checkPairingCode, checkProblem,
-  type CommandList, type Device, type DeviceList, type DevicePatch, type History, type Info, type PairingCode,
-  type PairingRequest, type Problem,
-} from './schema.gen' // prettier-ignore
+  checkCommandList,
+  checkDevice,
+  checkDeviceList,
+  checkHistory,
+  checkInfo,
+  checkPairingCode,
+  checkProblem,
+  type CommandList,
+  type Device,
+  type DeviceList,
+  type DevicePatch,
+  type History,
+  type Info,
+  type PairingCode,
+  type PairingRequest,
+  type Problem,
+} from './schema.gen'
 
 /** An answer of the hub that is not what was asked for, in words for people. */
 export class ApiError extends Error {
@@ -56,16 +69,30 @@ export function httpApi(fetcher: typeof fetch, base = ''): Api {
       answer = await fetcher(`${base}/api/v1${path}`, init)
     } catch (err) {
       if (signal?.aborted) throw err
-      throw new ApiError(0, '', limit.aborted ? 'The hub took too long to answer.' : 'The hub cannot be reached.')
+      throw new ApiError(
+        0,
+        '',
+        limit.aborted ? 'The hub took too long to answer.' : 'The hub cannot be reached.',
+      )
     }
     const text = await answer.text()
     if (!answer.ok) throw problem(answer.status, text)
     return text ? JSON.parse(text) : undefined
   }
-  const get = async <T>(check: (v: unknown) => string, method: string, path: string, more?: Body): Promise<T> => {
+  const get = async <T>(
+    check: (v: unknown) => string,
+    method: string,
+    path: string,
+    more?: Body,
+  ): Promise<T> => {
     const answer = await call(method, path, more)
     const wrong = check(answer)
-    if (wrong) throw new ApiError(200, '', `The hub's answer is not understood: ${method} ${path}${wrong}. Reload this page.`)
+    if (wrong)
+      throw new ApiError(
+        200,
+        '',
+        `The hub's answer is not understood: ${method} ${path}${wrong}. Reload this page.`,
+      )
     return answer as T
   }
   const id = encodeURIComponent

@@ -35,3 +35,36 @@ export function sparkPath(means: readonly number[], minSpan: number): SparkPath 
   if (from >= 0) fill += `L${String(means.length - 1)} ${String(HEIGHT)}L${String(from)} ${String(HEIGHT)}Z`
   return { line, fill }
 }
+
+/** What a waveform is read from: times in Unix ms, ascending. */
+interface Samples {
+  readonly length: number
+  time(i: number): number
+  value(i: number): number
+  lowerBound(t: number): number
+}
+
+/** Draws the last `windowMs` before `to` into a box of width × 64. A step of more than 50 ms is a hole. */
+export function wavePath(samples: Samples, to: number, windowMs: number, width: number): string {
+  const from = to - windowMs
+  const first = samples.lowerBound(from)
+  let lo = Infinity
+  let hi = -Infinity
+  for (let i = first; i < samples.length; i++) {
+    const v = samples.value(i)
+    if (v < lo) lo = v
+    if (v > hi) hi = v
+  }
+  if (!(hi > lo)) return ''
+  let path = ''
+  let before = -Infinity
+  for (let i = first; i < samples.length; i++) {
+    const t = samples.time(i)
+    const v = samples.value(i)
+    if (Number.isNaN(v)) continue
+    const x = (((t - from) / windowMs) * width).toFixed(1)
+    path += `${t - before > 50 ? 'M' : 'L'}${x} ${(60 - ((v - lo) / (hi - lo)) * 56).toFixed(1)}`
+    before = t
+  }
+  return path
+}

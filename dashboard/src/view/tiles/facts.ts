@@ -34,7 +34,11 @@ export function facts(entity: EntityModel, channel: ChannelModel | undefined = e
 }
 
 /** The tile in a sentence: "Temperature, 21.4 degrees Celsius, rising 0.6 per hour, live". */
-export function label(entity: EntityModel, f: Facts, channel: ChannelModel | undefined = entity.main): string {
+export function label(
+  entity: EntityModel,
+  f: Facts,
+  channel: ChannelModel | undefined = entity.main,
+): string {
   const perHour = f.status.is === 'live' ? channel?.spark?.slopePerHour() : undefined
   const parts = [
     entity.spec.name,
@@ -55,6 +59,8 @@ export interface Reported<T> {
 export function reported<T extends Value>(entity: EntityModel, name: string): Reported<T> {
   const channel = entity.channels.get(name)
   const mine = entity.slot(name).mine
-  const over = !mine || ['done', 'failed', 'rejected', 'expired', 'canceled', 'unknown', 'unanswered'].includes(mine.state)
+  const over =
+    !mine ||
+    ['done', 'failed', 'rejected', 'expired', 'canceled', 'unknown', 'unanswered'].includes(mine.state)
   return { value: channel?.last?.value as T | undefined, asked: over ? undefined : (mine.value as T) }
 }

@@ -1,8 +1,8 @@
-import type { Env } from '../live/live'
-import { httpApi } from '../wire/http'
-import { LIVE_PROTOCOL } from '../wire/schema.gen'
-import type { SocketLike } from '../wire/socket'
-import { engineTimers } from '../wire/timers'
+import type { Env } from './live/live'
+import { httpApi } from './wire/http'
+import { LIVE_PROTOCOL } from './wire/schema.gen'
+import type { SocketLike } from './wire/socket'
+import { engineTimers } from './wire/timers'
 
 /** What a browser's page gives to live. */
 export function browserEnv(): Env {
