@@ -10,8 +10,11 @@ import (
 )
 
 const (
-	// batchSamples bounds a batch: at 20 bytes a sample it stays under schema.MaxMessage.
-	batchSamples = 2000
+	// batchBytes bounds a batch by what it will about take as a frame, with room to spare below schema.MaxMessage.
+	batchBytes = 40 << 10
+	// seriesBytes, sampleBytes and waveBytes are what one series, one reading with its time and quality, and one sample of a waveform
+	// take as JSON, on the high side.
+	seriesBytes, sampleBytes, waveBytes = 190, 40, 14
 	// batchSpan bounds the time one batch covers.
 	batchSpan = time.Minute
 )
@@ -26,6 +29,7 @@ type batch struct {
 	ends    map[string]int64
 	t0      int64 // mono ms
 	samples int
+	bytes   int
 }
 
 func newBatch(a *Agent) *batch {
@@ -38,7 +42,8 @@ func (b *batch) add(mono time.Duration, readings []device.Reading) {
 	defer b.mu.Unlock()
 	ms := mono.Milliseconds()
 	for _, r := range readings {
-		b.room(ms, 1)
+		cost := seriesBytes + sampleBytes + 2*len(r.Value.Str())
+		b.room(ms, cost)
 		v, q := r.Value, r.Quality
 		if v.IsNull() && (q == "" || q == schema.QualityOK) {
 			q = schema.QualityRange // NaN or infinite: not a value
@@ -52,6 +57,10 @@ func (b *batch) add(mono time.Duration, readings []device.Reading) {
 		}
 		push(&b.series[i], ms-b.t0, v, q)
 		b.samples++
+		b.bytes += cost
+		if ok {
+			b.bytes -= seriesBytes
+		}
 	}
 }
 
@@ -72,8 +81,10 @@ func (b *batch) addWave(mono time.Duration, block device.Block) {
 			quality[i] = schema.QualityRange
 		}
 	}
-	b.room(ms, len(values))
+	cost := seriesBytes + waveBytes*len(values)
+	b.room(ms, cost)
 	b.samples += len(values)
+	b.bytes += cost
 	stepUS := block.Step.Microseconds()
 	i, ok := b.index[ch]
 	if ok && quality == nil && b.series[i].Q == nil && abs(b.ends[ch]-ms) <= 1 && b.series[i].StepUS == stepUS {
@@ -85,9 +96,9 @@ func (b *batch) addWave(mono time.Duration, block device.Block) {
 	b.ends[ch] = ms + int64(len(values))*stepUS/1000
 }
 
-// room makes a frame of what is there when n more samples at ms would not fit.
-func (b *batch) room(ms int64, n int) {
-	full := b.samples+n > batchSamples || len(b.series) >= schema.MaxSeries-1 || ms-b.t0 > batchSpan.Milliseconds()
+// room makes a frame of what is there when cost more bytes at ms would not fit.
+func (b *batch) room(ms int64, cost int) {
+	full := b.bytes+cost > batchBytes || b.samples >= schema.MaxSamples/2 || len(b.series) >= schema.MaxSeries-1 || ms-b.t0 > batchSpan.Milliseconds()
 	if b.samples > 0 && full {
 		b.flushLocked()
 	}
@@ -109,7 +120,7 @@ func (b *batch) flushLocked() {
 	}
 	f := &schema.Readings{Seq: 1, MonoMS: b.t0, Series: b.series} // the outbox gives the real number
 	f.T0MS, _ = b.a.time.wallMS(time.Duration(b.t0) * time.Millisecond)
-	b.series, b.samples = nil, 0
+	b.series, b.samples, b.bytes = nil, 0, 0
 	clear(b.index)
 	clear(b.ends)
 	for i := range f.Series {

@@ -111,6 +111,9 @@ func TestCrashAtEveryPointNeverActsTwice(t *testing.T) {
 				if n := r.pressed(); n != c.pressed {
 					t.Errorf("pressed %d times, want %d", n, c.pressed)
 				}
+				if m := r.hub.Missing(); len(m) > 0 {
+					t.Errorf("after the crash %v are neither stored nor in a gap", m)
+				}
 			})
 		})
 	}

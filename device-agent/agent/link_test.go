@@ -184,7 +184,7 @@ func (s *swallow) Read(p []byte) (int, error) {
 }
 
 func TestLinkCutAfterAnyByteLosesNothing(t *testing.T) {
-	for cut := 200; cut < 3000; cut += 293 {
+	for cut := 200; cut < 3000; cut += 487 {
 		synctest.Test(t, func(t *testing.T) {
 			r := newRig(t, lampAndThermometer)
 			var left atomic.Int64

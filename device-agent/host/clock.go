@@ -44,16 +44,16 @@ func (c *Clock) Mono() time.Duration {
 
 // Synced implements device.Clock: the kernel's own flag, which every time service maintains. Source: adjtimex(2), STA_UNSYNC.
 //
-// Some containers and virtual machines take their time from the host and never clear the flag; there a year that makes sense counts,
-// because the hub compares the clocks anyway.
+// A machine with a clock of its own, and a virtual machine, whose clock the hypervisor sets, is believed without the flag when the year
+// makes sense: the hub compares the clocks anyway.
 func (c *Clock) Synced() bool {
 	var tx unix.Timex
 	state, err := unix.Adjtimex(&tx)
 	if err == nil && state != unix.TIME_ERROR && tx.Status&unix.STA_UNSYNC == 0 {
 		return true
 	}
-	_, noClock := os.Stat("/sys/class/rtc/rtc0")
-	return noClock == nil || time.Now().Year() >= believableYear && virtual()
+	_, err = os.Stat("/sys/class/rtc/rtc0")
+	return time.Now().Year() >= believableYear && (err == nil || virtual())
 }
 
 // believableYear is a year that no unset clock shows.

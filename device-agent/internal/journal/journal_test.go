@@ -86,10 +86,8 @@ func TestLastSetIsRemembered(t *testing.T) {
 func TestTornAndFlippedJournalKeepsWhatIsWhole(t *testing.T) {
 	d := disktest.New()
 	j := open(d)
-	for n := 1; n <= 3; n++ {
-		must(t, j.Start(entry(n)))
-		must(t, j.Finish(done(entry(n))))
-	}
+	must(t, j.Start(entry(1)))
+	must(t, j.Finish(done(entry(1))))
 	must(t, j.Start(entry(4)))
 	must(t, j.Close())
 	whole, err := d.ReadFile(j.name)
@@ -157,7 +155,7 @@ func TestRefusingDiskIsSaid(t *testing.T) {
 func TestFileDoesNotGrow(t *testing.T) {
 	d := disktest.New()
 	j := open(d)
-	for n := 1; n <= 3000; n++ {
+	for n := 1; n <= 1200; n++ {
 		must(t, j.Start(entry(n)))
 		must(t, j.Finish(done(entry(n))))
 	}

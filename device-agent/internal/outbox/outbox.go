@@ -223,7 +223,7 @@ func (b *Box) nextAfter(after uint64) (Record, bool) {
 }
 
 func (b *Box) frameAfter(after uint64) (Record, bool) {
-	for _, s := range slices.Clone(b.segs) {
+	for _, s := range b.segs {
 		if s.last <= after {
 			continue
 		}
@@ -281,19 +281,6 @@ func (b *Box) Ack(ranges []schema.Range) {
 		keep = min(keep, b.segs[0].first) // its acked frames are still on the disk
 	}
 	b.acked.trim(keep)
-}
-
-func (b *Box) ackGaps() {
-	var left []Record
-	for _, g := range b.gaps {
-		for _, part := range b.acked.without(g.Seq, g.Last) {
-			p := g
-			p.Seq, p.Last = part[0], part[1]
-			left = append(left, p)
-		}
-	}
-	b.gaps = left
-	b.boundGaps()
 }
 
 // done reports whether every number of the segment is acked or has a gap in its place. Numbers inside its range that it does not hold
@@ -386,51 +373,6 @@ func (b *Box) diskBytes() int {
 		sum += s.bytes
 	}
 	return sum
-}
-
-// addGap inserts a gap, joined with a neighbour of the same reason that touches it.
-func (b *Box) addGap(g Record) {
-	g.Boot, g.Payload = "", nil
-	i, _ := slices.BinarySearchFunc(b.gaps, g.Seq, func(x Record, q uint64) int {
-		if x.Seq < q {
-			return -1
-		}
-		return 1
-	})
-	b.gaps = slices.Insert(b.gaps, i, g)
-	if i > 0 && b.gaps[i-1].Last+1 >= g.Seq && b.gaps[i-1].Reason == g.Reason {
-		b.joinGaps(i - 1)
-		i--
-	}
-	if i+1 < len(b.gaps) && b.gaps[i].Last+1 >= b.gaps[i+1].Seq && b.gaps[i].Reason == b.gaps[i+1].Reason {
-		b.joinGaps(i)
-	}
-	b.boundGaps()
-}
-
-// boundGaps joins the two nearest gaps until there are at most maxGaps. Frames between them are told as lost only if they are:
-// the hub keeps what it has.
-func (b *Box) boundGaps() {
-	for len(b.gaps) > maxGaps {
-		best := 0
-		for i := range len(b.gaps) - 1 {
-			if b.gaps[i+1].Seq-b.gaps[i].Last < b.gaps[best+1].Seq-b.gaps[best].Last {
-				best = i
-			}
-		}
-		b.joinGaps(best)
-	}
-}
-
-func (b *Box) joinGaps(i int) {
-	x, y := b.gaps[i], b.gaps[i+1]
-	x.Last = max(x.Last, y.Last)
-	if x.TimeMS == 0 {
-		x.TimeMS = y.TimeMS
-	}
-	x.ToMS = max(x.ToMS, y.ToMS)
-	b.gaps[i] = x
-	b.gaps = slices.Delete(b.gaps, i+1, i+2)
 }
 
 func newEpoch() (string, error) {

@@ -165,7 +165,7 @@ func TestCrashLosesMemoryOnlyAndSaysSo(t *testing.T) {
 func TestTornWriteAtEveryOffset(t *testing.T) {
 	d := disktest.New()
 	b := open(t, d)
-	b.fill(8, 120)
+	b.fill(5, 60)
 	b.now += 2 * time.Minute
 	b.Tick()
 	name := segmentName(t, d)
@@ -177,9 +177,9 @@ func TestTornWriteAtEveryOffset(t *testing.T) {
 		c := clone(t, d)
 		c.Put(name, whole[:cut])
 		b := open(t, c)
-		b.fill(1, 120)
+		b.fill(1, 60)
 		b.check(1)
-		if cut == len(whole) && len(b.all()) < 9 {
+		if cut == len(whole) && len(b.all()) < 6 {
 			t.Fatalf("the whole file gave %d records", len(b.all()))
 		}
 	}
@@ -188,7 +188,7 @@ func TestTornWriteAtEveryOffset(t *testing.T) {
 func TestBitFlipCostsOneFrame(t *testing.T) {
 	d := disktest.New()
 	b := open(t, d)
-	b.fill(8, 120)
+	b.fill(5, 60)
 	b.now += 2 * time.Minute
 	b.Tick()
 	if err := b.Close(); err != nil {
@@ -207,7 +207,7 @@ func TestBitFlipCostsOneFrame(t *testing.T) {
 		c.Put(name, bad)
 		b := open(t, c)
 		lost := b.check(1)
-		if i < head && lost != 8 || i >= head && lost != 1 {
+		if i < head && lost != 5 || i >= head && lost != 1 {
 			t.Fatalf("flip at %d of %d (head %d) costs %d frames", i, len(whole), head, lost)
 		}
 	}
@@ -242,7 +242,7 @@ func TestDamagedPositionDoesNotReuseNumbers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i := range data {
+		for i := 0; i < len(data); i += 3 {
 			c := clone(t, d)
 			bad := bytes.Clone(data)
 			bad[i] ^= 1
