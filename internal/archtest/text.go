@@ -9,11 +9,12 @@ import (
 
 // NoWorkplacePaths refuses absolute paths of somebody's machine: they mean nothing anywhere else.
 func NoWorkplacePaths(t *Tree) []Violation {
+	anywhere := regexp.MustCompile(`/(?:work|tmp|root|Users|home)/`)
 	places := regexp.MustCompile(`(?:^|[\s"'` + "`" + `(=:,])(/(?:work|tmp|root|Users|home)/[\w.-]+)`)
 	var bad []Violation
 	for _, f := range t.Files {
-		if under(f.Dir(), "internal/archtest") && f.Test {
-			continue // its bad trees
+		if under(f.Dir(), "internal/archtest") && f.Test || !anywhere.MatchString(f.Src) {
+			continue // its bad trees; and most files, quickly
 		}
 		for i, line := range strings.Split(f.Src, "\n") {
 			if m := places.FindStringSubmatch(line); m != nil {
