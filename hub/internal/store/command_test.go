@@ -25,6 +25,7 @@ func create(t *testing.T, s *Store, c schema.Command) schema.Command {
 }
 
 func TestTheSameKeyIsTheSameCommand(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	c := create(t, s, newCommand(1, "state"))
 	again := newCommand(2, "state")
@@ -49,6 +50,7 @@ func TestTheSameKeyIsTheSameCommand(t *testing.T) {
 }
 
 func TestCommandsComeBackWhole(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	a, b := create(t, s, newCommand(1, "state")), create(t, s, newCommand(2, "brightness"))
 	c := create(t, s, newCommand(3, "state"))
@@ -95,10 +97,11 @@ func TestCommandsComeBackWhole(t *testing.T) {
 
 // TestFinalStatesNeverChange walks commands at random: the store follows the table of transitions and nothing else.
 func TestFinalStatesNeverChange(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	rng := rand.New(rand.NewPCG(7, 8))
 	states := schema.CommandStates()
-	for n := range 30 {
+	for n := range 12 {
 		c := create(t, s, newCommand(n, "state"))
 		for range 12 {
 			next := states[rng.IntN(len(states))]
@@ -124,6 +127,7 @@ func TestFinalStatesNeverChange(t *testing.T) {
 }
 
 func TestACommandMayBeginFurtherOn(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	c := newCommand(1, "state")
 	c.State, c.Code = schema.StateRejected, "offline"

@@ -6,11 +6,13 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/telltale-iot/telltale/schema"
 )
 
 func TestAnIDBelongsToOneKey(t *testing.T) {
+	t.Parallel()
 	s := openAt(t, t.TempDir())
 	key, _, err := ed25519.GenerateKey(nil)
 	if err != nil {
@@ -45,6 +47,7 @@ func TestAnIDBelongsToOneKey(t *testing.T) {
 }
 
 func TestNamesOfPeopleWinOverTheDevices(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	device := func() schema.Device {
 		t.Helper()
@@ -92,8 +95,9 @@ func TestNamesOfPeopleWinOverTheDevices(t *testing.T) {
 }
 
 func TestForgettingADeviceDeletesAllOfItAndNothingElse(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
-	s, err := Open(t.Context(), Options{Dir: dir})
+	s, err := Open(t.Context(), Options{Dir: dir, CommitEvery: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +153,7 @@ func TestForgettingADeviceDeletesAllOfItAndNothingElse(t *testing.T) {
 }
 
 func TestBootsKeepTheirOffset(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	if _, tq, err := s.Boot(t.Context(), "lamp", "b1"); tq != "" || err != nil {
 		t.Error(tq, err)
@@ -164,6 +169,7 @@ func TestBootsKeepTheirOffset(t *testing.T) {
 }
 
 func TestEventsAreKeptOnce(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	at := schema.Batch{Device: "lamp", Epoch: testEpoch, Seq: 4, T0MS: testT0, Time: schema.TimeRelative}
 	for range 2 {
@@ -183,6 +189,7 @@ func TestEventsAreKeptOnce(t *testing.T) {
 }
 
 func TestRangesAgreeWithASet(t *testing.T) {
+	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 60 {
 		var r ranges

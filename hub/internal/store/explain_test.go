@@ -12,6 +12,7 @@ import (
 
 // TestEveryQueryUsesAnIndex runs EXPLAIN QUERY PLAN on every constant of this package that is named sql….
 func TestEveryQueryUsesAnIndex(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	queries := constants(t)
 	for i, q := range dropRest() {

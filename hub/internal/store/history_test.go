@@ -29,6 +29,7 @@ func history(t *testing.T, s *Store, q HistoryQuery) schema.History {
 }
 
 func TestHistoryIsRawWhenFew(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	describe(t, s)
 	mustAppend(t, s, numbers("lamp", 1, testT0, "e.n", []int64{0, 10, 20, 30}, 1, 2, 3, 4))
@@ -40,6 +41,7 @@ func TestHistoryIsRawWhenFew(t *testing.T) {
 }
 
 func TestHistoryBucketsAreExact(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	describe(t, s)
 	rng := rand.New(rand.NewPCG(3, 4))
@@ -108,6 +110,7 @@ func TestHistoryBucketsAreExact(t *testing.T) {
 }
 
 func TestHistoryPassesPageEnds(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	describe(t, s)
 	const frames, per = 11, 2000 // more than scanPage, many at the same ms
@@ -125,6 +128,7 @@ func TestHistoryPassesPageEnds(t *testing.T) {
 }
 
 func TestHistoryOfHugeNumbersStaysFinite(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	describe(t, s)
 	mustAppend(t, s, numbers("lamp", 1, testT0, "e.n", []int64{0, 1, 2, 3}, 1e308, 1.5e308, 1.7e308, 1e308))
@@ -147,6 +151,7 @@ func states(seq uint64, ch string, dt []int64, v ...schema.Value) schema.Batch {
 }
 
 func TestHistoryOfStatesIsTheirChanges(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	describe(t, s)
 	on, off := schema.Bool(true), schema.Bool(false)
@@ -162,6 +167,7 @@ func TestHistoryOfStatesIsTheirChanges(t *testing.T) {
 }
 
 func TestManyStateChangesAreThinnedHonestly(t *testing.T) {
+	t.Parallel()
 	const n, points = 6_000, 60
 	rng := rand.New(rand.NewPCG(5, 6))
 	c := changes{fromMS: 0, spanMS: n * 10, points: points}
@@ -210,6 +216,7 @@ func TestManyStateChangesAreThinnedHonestly(t *testing.T) {
 }
 
 func TestHistoryRefusesInWords(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	describe(t, s)
 	many := make([]string, MaxHistoryChannels+1)
@@ -237,6 +244,7 @@ func TestHistoryRefusesInWords(t *testing.T) {
 }
 
 func TestLatestIsTheNewestOfEachChannel(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	late := numbers("lamp", 9, testT0-50_000, "e.n", nil, 3) // backfill comes last and is older
 	mustAppend(t, s, numbers("lamp", 1, testT0, "e.n", []int64{0, 5}, 1, 2), states(2, "e.b", []int64{1}, schema.Value{}), late)

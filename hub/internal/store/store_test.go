@@ -105,6 +105,7 @@ func equal(t *testing.T, what string, got, want any) {
 }
 
 func TestEveryValueComesBackAsItWas(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	values := schema.Values{schema.Number(21.5), schema.Number(1e308), schema.Number(-1e308), schema.Number(5e-324), schema.Number(1), schema.Number(0),
 		schema.Bool(true), schema.Bool(false), schema.Text("heat"), schema.Text(""), schema.Text("a\x00b ü"), {}}
@@ -127,6 +128,7 @@ func TestEveryValueComesBackAsItWas(t *testing.T) {
 }
 
 func TestAFrameIsStoredOnce(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	a, b := numbers("lamp", 1, testT0, "t.state", nil, 1), numbers("lamp", 2, testT0, "t.state", nil, 2)
 	mustAppend(t, s, a, a, b) // twice in one commit
@@ -143,6 +145,7 @@ func TestAFrameIsStoredOnce(t *testing.T) {
 }
 
 func TestReadingsAtOneMillisecondAllStay(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	other := numbers("lamp", 1, testT0, "t.state", nil, 9)
 	other.Epoch = "00000000000000bb"
@@ -153,6 +156,7 @@ func TestReadingsAtOneMillisecondAllStay(t *testing.T) {
 }
 
 func TestReceivedRangesMergeWhenHolesFill(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	for _, seq := range []uint64{10, 12, 11, 1, 3} { // live first, then what lay behind
 		mustAppend(t, s, numbers("lamp", seq, testT0, "t.state", nil, 1))
@@ -185,8 +189,9 @@ func TestReceivedRangesMergeWhenHolesFill(t *testing.T) {
 }
 
 func TestRangesSurviveReopening(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
-	s, err := Open(t.Context(), Options{Dir: dir})
+	s, err := Open(t.Context(), Options{Dir: dir, CommitEvery: time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,6 +217,7 @@ func TestRangesSurviveReopening(t *testing.T) {
 }
 
 func TestOneBadFrameDisturbsNoOther(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	stranger := numbers("nobody", 1, testT0, "t.state", nil, 1)
 	zero := numbers("lamp", 0, testT0, "t.state", nil, 1)
@@ -226,6 +232,7 @@ func TestOneBadFrameDisturbsNoOther(t *testing.T) {
 }
 
 func TestScatteredSequenceNumbersAreRefusedNotKept(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	var batches []schema.Batch
 	for i := range uint64(maxRanges + 1) {
@@ -239,6 +246,7 @@ func TestScatteredSequenceNumbersAreRefusedNotKept(t *testing.T) {
 }
 
 func TestOpenRefuses(t *testing.T) {
+	t.Parallel()
 	t.Run("a folder that another hub uses", func(t *testing.T) {
 		dir := t.TempDir()
 		openAt(t, dir)
@@ -279,6 +287,7 @@ func TestOpenRefuses(t *testing.T) {
 }
 
 func TestAFailedMigrationChangesNothing(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "m.db")
 	c, err := openConn(file)
 	if err != nil {
@@ -302,6 +311,7 @@ func TestAFailedMigrationChangesNothing(t *testing.T) {
 }
 
 func TestCommitsAreDurableByConfiguration(t *testing.T) {
+	t.Parallel()
 	s := openPaired(t)
 	var sync, mode, keys string
 	err := s.writer.do(t.Context(), func(w *writer) error {
@@ -316,6 +326,7 @@ func TestCommitsAreDurableByConfiguration(t *testing.T) {
 }
 
 func TestCloseCommitsWhatIsQueued(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s, err := Open(t.Context(), Options{Dir: dir, CommitEvery: time.Hour})
 	if err != nil {
@@ -346,6 +357,7 @@ func TestCloseCommitsWhatIsQueued(t *testing.T) {
 }
 
 func TestAFullQueueSaysSo(t *testing.T) {
+	t.Parallel()
 	s, err := Open(t.Context(), Options{Dir: t.TempDir(), CommitEvery: time.Hour})
 	if err != nil {
 		t.Fatal(err)
@@ -379,6 +391,7 @@ func TestAFullQueueSaysSo(t *testing.T) {
 }
 
 func TestAppendAndCloseFromManyGoroutines(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	s, err := Open(t.Context(), Options{Dir: dir, CommitEvery: time.Millisecond})
 	if err != nil {
