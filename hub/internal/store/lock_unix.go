@@ -26,5 +26,8 @@ func lockDir(dir string) (unlock func() error, err error) {
 		}
 		return nil, fmt.Errorf("lock the data folder %s: %w", dir, err)
 	}
-	return f.Close, nil
+	return func() error {
+		// Closing alone would leave the lock to a child process that is just being started with a copy of the descriptor.
+		return errors.Join(syscall.Flock(int(f.Fd()), syscall.LOCK_UN), f.Close())
+	}, nil
 }
