@@ -165,9 +165,9 @@ func (s *session) Handle(ctx context.Context, f schema.Frame) *schema.Problem {
 		clock, offset := s.in.Clock()
 		s.h.presence.Status(s.device, f, clock, offset)
 	case *schema.Describe:
-		return s.counted(s.problem("describe", s.describe(ctx, f)))
+		return s.counted(s.problem(ctx, "describe", s.describe(ctx, f)))
 	case *schema.CommandReport:
-		return s.counted(s.problem("report", s.h.commands.Report(ctx, s.device, *f)))
+		return s.counted(s.problem(ctx, "report", s.h.commands.Report(ctx, s.device, *f)))
 	case *schema.Bye:
 		s.h.log.Info("device says goodbye", "device", s.device, "reason", f.Reason)
 	case *schema.Problem:
@@ -200,8 +200,8 @@ func (s *session) describe(ctx context.Context, f *schema.Describe) error {
 }
 
 // problem turns an error into one for the agent; what is not meant for it goes to the log only.
-func (s *session) problem(doing string, err error) *schema.Problem {
-	if err == nil {
+func (s *session) problem(ctx context.Context, doing string, err error) *schema.Problem {
+	if err == nil || ctx.Err() != nil { // a connection that ended meanwhile: the device says it again
 		return nil
 	}
 	var p *schema.Problem

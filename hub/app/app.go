@@ -189,8 +189,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	run("presence", h.presence.Run)
 	run("commands", h.commands.Run)
 	run("sockets", h.socket.Run)
-	web := &http.Server{Handler: h.handler, ReadHeaderTimeout: headerWithin, ReadTimeout: answerWithin, WriteTimeout: answerWithin, IdleTimeout: idleFor,
-		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(h.log.Handler(), slog.LevelDebug)}
+	web := webServer(h.handler, h.log)
 	all.Go(func() {
 		if err := web.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
 			broken <- fmt.Errorf("listen: %w", err)
@@ -212,6 +211,12 @@ func (h *Hub) Run(ctx context.Context) error {
 	}
 	h.log.Info("hub stopped")
 	return err
+}
+
+// webServer puts the limits around a handler.
+func webServer(handler http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{Handler: handler, ReadHeaderTimeout: headerWithin, ReadTimeout: answerWithin, WriteTimeout: answerWithin, IdleTimeout: idleFor,
+		MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug)}
 }
 
 // drain tells everybody and waits until they have gone, at most the grace.

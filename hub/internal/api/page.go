@@ -67,7 +67,7 @@ func (p *page) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(path.Clean(r.URL.Path), "/")
 	tag, ok := p.tags[name]
 	if !ok {
-		if path.Ext(name) != "" || strings.HasPrefix(name, "assets/") {
+		if path.Ext(name) != "" || strings.HasPrefix(name+"/", "assets/") {
 			http.Error(w, "there is no such file", http.StatusNotFound)
 			return
 		}

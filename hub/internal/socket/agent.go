@@ -184,7 +184,7 @@ func (l *link) handle(f schema.Frame) bool {
 	if l.retired || l.closing() {
 		return false
 	}
-	if p := l.session.Handle(l.ctx, f); p != nil {
+	if p := l.session.Handle(l.ctx, f); p != nil && l.ctx.Err() == nil {
 		l.complain(p)
 	}
 	return true

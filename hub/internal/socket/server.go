@@ -164,7 +164,9 @@ func (s *Server) Drain(ctx context.Context, spread time.Duration, reason string)
 	for _, l := range all {
 		_ = l.send(&schema.Bye{InMS: inMS, SpreadMS: spread.Milliseconds(), Reason: reason})
 	}
-	wait(ctx, inMS*time.Millisecond)
+	if len(all) > 0 {
+		wait(ctx, inMS*time.Millisecond)
+	}
 	for _, l := range all {
 		l.retire()
 		l.end(schema.CodeUnavailable.CloseCode(), reason)
