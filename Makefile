@@ -62,11 +62,11 @@ test-page: $(NODE_STAMP)
 	cd dashboard && npm test
 
 e2e: test-tools build ## real programs killed and cut off, and a real browser
-	go test -race -shuffle=on -count=1 -timeout 8m ./e2e/...
+	go test -race -shuffle=on -count=1 -p 1 -timeout 8m ./e2e/...
 
 .PHONY: bench
-bench: build ## measure what docs/performance.md quotes
-	go test -run '^$$' -bench . -benchmem -timeout 30m ./bench/...
+bench: ## measure what docs/performance.md quotes, about a quarter of an hour
+	go run ./bench
 
 .PHONY: check fmt lint generate generated tidy page-check
 check: fmt lint generated tidy agent-armv6 agent-arm64 page-check test ## what CI runs
