@@ -1,6 +1,10 @@
 package outbox
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/telltale-iot/telltale/schema"
+)
 
 // ackGaps takes acked numbers out of the gaps.
 func (b *Box) ackGaps() {
@@ -16,7 +20,7 @@ func (b *Box) ackGaps() {
 	b.boundGaps()
 }
 
-// addGap inserts a gap, joined with a neighbour of the same reason that touches it.
+// addGap inserts a gap, joined with a neighbour of the same reason that touches it. Gaps of restarts stay apart: each has its own time.
 func (b *Box) addGap(g Record) {
 	g.Boot, g.Payload = "", nil
 	i, _ := slices.BinarySearchFunc(b.gaps, g.Seq, func(x Record, q uint64) int {
@@ -26,14 +30,29 @@ func (b *Box) addGap(g Record) {
 		return 1
 	})
 	b.gaps = slices.Insert(b.gaps, i, g)
-	if i > 0 && b.gaps[i-1].Last+1 >= g.Seq && b.gaps[i-1].Reason == g.Reason {
+	if i > 0 && b.gaps[i-1].Last+1 >= g.Seq && joins(b.gaps[i-1], g) {
 		b.joinGaps(i - 1)
 		i--
 	}
-	if i+1 < len(b.gaps) && b.gaps[i].Last+1 >= b.gaps[i+1].Seq && b.gaps[i].Reason == b.gaps[i+1].Reason {
+	if i+1 < len(b.gaps) && b.gaps[i].Last+1 >= b.gaps[i+1].Seq && joins(b.gaps[i], b.gaps[i+1]) {
 		b.joinGaps(i)
 	}
 	b.boundGaps()
+}
+
+func joins(x, y Record) bool { return x.Reason == y.Reason && x.Reason != schema.GapRestart }
+
+// GapFrom returns where the gap that covers seq begins; seq when there is none. Records that are sent in two parts are cut there, so that
+// a gap stays one.
+func (b *Box) GapFrom(seq uint64) uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, g := range b.gaps {
+		if g.Seq <= seq && seq <= g.Last {
+			return g.Seq
+		}
+	}
+	return seq
 }
 
 // boundGaps joins the two nearest gaps until there are at most maxGaps. Frames between them are told as lost only if they are:

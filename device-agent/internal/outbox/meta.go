@@ -38,7 +38,7 @@ const metaVersion = 1
 // writeMeta claims the numbers up to reserved. When the disk refuses, the numbers are used all the same: after a crash the hub would
 // see a new epoch or drop repeats, and Stat says so meanwhile.
 func (b *Box) writeMeta(reserved uint64, clean bool) {
-	b.metaAt = b.o.Mono()
+	b.metaAt, b.metaNext, b.metaGaps = b.o.Mono(), b.next, len(b.gaps) > 0
 	b.reserved = max(b.reserved, reserved)
 	m := meta{Version: metaVersion, Gen: b.metaGen + 1, Epoch: b.epoch, Reserved: b.reserved, Floor: b.floor, WallMS: b.o.WallMS(), Clean: clean}
 	if clean {
@@ -243,12 +243,15 @@ func (b *Box) findHoles(m meta, broken bool) {
 	for _, g := range b.gaps {
 		have.add(g.Seq, g.Last)
 	}
-	newest := uint64(0)
+	newest, since := uint64(0), m.WallMS
 	if n := len(b.segs); n > 0 {
 		newest = b.segs[n-1].last
+		if frames := b.read(b.segs[n-1]); len(frames) > 0 {
+			since = max(since, frames[len(frames)-1].TimeMS)
+		}
 	}
 	for _, hole := range have.without(b.floor, b.next-1) {
-		g := Record{Seq: hole[0], Last: hole[1], TimeMS: m.WallMS, ToMS: b.o.WallMS(), Reason: schema.GapRestart}
+		g := Record{Seq: hole[0], Last: hole[1], TimeMS: since, ToMS: b.o.WallMS(), Reason: schema.GapRestart}
 		if broken && hole[0] < newest {
 			g.Reason = schema.GapDamaged
 		}

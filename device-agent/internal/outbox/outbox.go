@@ -30,8 +30,9 @@ const (
 	maxGaps = 64
 	// reserve is how many sequence numbers one write of meta claims ahead: after a crash the unused ones become a gap.
 	reserve = 1024
-	// heartbeat is how often meta is renewed while frames flow, so that a restart gap starts close to the truth.
-	heartbeat = 10 * time.Minute
+	// heartbeat is how often meta is renewed while frames flow, so that a restart gap starts close to the truth: 1,440 small writes
+	// a day at most.
+	heartbeat = time.Minute
 	// retryDisk is how long a failing disk is left alone.
 	retryDisk = 30 * time.Second
 )
@@ -107,13 +108,15 @@ type Box struct {
 	firstOwn  uint64 // first number this process gave out or can give out
 	confirmed bool   // a hub has shown that firstOwn was new
 
-	metaGen uint64
-	metaAt  time.Duration
-	retryAt time.Duration
-	lastErr error // why the disk is not used
-	closed  bool
-	cached  *segment // whose frames are in cache
-	cache   []Record
+	metaGen  uint64
+	metaAt   time.Duration
+	metaNext uint64 // next when meta was written
+	metaGaps bool   // meta holds gaps
+	retryAt  time.Duration
+	lastErr  error // why the disk is not used
+	closed   bool
+	cached   *segment // whose frames are in cache
+	cache    []Record
 }
 
 // Open reads what an earlier process left and returns the Box. It fails only for impossible options: a damaged or refusing disk
@@ -321,7 +324,8 @@ func (b *Box) Tick() {
 	if b.lastErr != nil && len(b.mem) == 0 && now >= b.retryAt {
 		b.writeMeta(b.next+reserve-1, false)
 	}
-	if now-b.metaAt >= heartbeat && (b.reserved+1 < b.next+reserve/2 || b.floor+1 < b.next) {
+	told := b.metaGaps && len(b.gaps) == 0 // the hub has heard of all gaps: the next start need not tell them again
+	if told || now-b.metaAt >= heartbeat && b.next != b.metaNext {
 		b.writeMeta(b.next+reserve-1, false)
 	}
 }

@@ -68,7 +68,7 @@ func (s *session) welcome(w *schema.Welcome) error {
 	}
 	s.window = max(w.Window, 2)
 	s.l.batch.Store(int64(time.Duration(w.BatchMS) * time.Millisecond))
-	s.first = max(st.Last, recent) - recent + 1
+	s.first = o.Box.GapFrom(max(st.Last, recent) - recent + 1)
 	s.live = s.first - 1
 	if w.Describe {
 		return s.write(&schema.Describe{Hash: o.Descriptor.Hash(), Descriptor: o.Descriptor})
