@@ -39,7 +39,7 @@ func TestEveryBenchmarkMeasuresTheRealHub(t *testing.T) {
 		variants []string
 	}{
 		{"ingest", (&ingestCommand{common: short, Agents: 3, Channels: 4, Samples: 2}).measure, []string{"readings acked", "ack latency p99"}, []string{nameHub, nameNaive}},
-		{"fanout", fan.measure, []string{"frames delivered", "values delivered", "latency p99"}, []string{nameHub, nameNaive, nameNaiveOnce}},
+		{"fanout", fan.measure, []string{"frames delivered", "values delivered", "latency p99"}, []string{nameHub, nameFrozen, nameNaive, nameNaiveOnce}},
 		{"idle", (&idleCommand{common: short, Dashboards: 20}).measure, []string{"RSS", "goroutines per connection"}, []string{nameHub, nameNaive}},
 		{"history", (&historyCommand{common: short, Hours: 1, Points: 100, Queries: 2}).measure, []string{"answer p50", "answer"}, []string{nameHub}},
 	}

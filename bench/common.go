@@ -39,12 +39,13 @@ func (c *common) span() time.Duration { return time.Duration(c.Seconds * float64
 type variant struct {
 	name   string
 	start  func(ctx context.Context) (*target.Target, error)
-	isReal bool
+	frozen bool // beside dashboards that read nothing
 }
 
 // The names of the variants in tables.
 const (
 	nameHub       = "hub"
+	nameFrozen    = "hub, some frozen"
 	nameNaive     = "naive"
 	nameNaiveOnce = "naive, encodes once"
 )
@@ -67,9 +68,9 @@ func (c *common) prepare(ctx context.Context, baselines ...string) (all []varian
 	if err != nil {
 		return nil, nil, errors.Join(err, clean())
 	}
-	all = append(all, variant{nameHub, func(ctx context.Context) (*target.Target, error) {
+	all = append(all, variant{name: nameHub, start: func(ctx context.Context) (*target.Target, error) {
 		return target.Start(ctx, target.Options{Binary: bin, Args: []string{"serve", "--log-level", "warn"}, Env: c.HubEnv, TempDir: c.TempDir})
-	}, true})
+	}})
 	if !c.Baseline {
 		return all, clean, nil
 	}
@@ -78,9 +79,9 @@ func (c *common) prepare(ctx context.Context, baselines ...string) (all []varian
 		if name == nameNaiveOnce {
 			args = append(args, "--encode-once")
 		}
-		all = append(all, variant{name, func(ctx context.Context) (*target.Target, error) {
+		all = append(all, variant{name: name, start: func(ctx context.Context) (*target.Target, error) {
 			return target.Start(ctx, target.Options{Binary: self, Args: args, TempDir: c.TempDir})
-		}, false})
+		}})
 	}
 	return all, clean, nil
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/telltale-iot/telltale/bench/figure"
@@ -22,8 +23,8 @@ type fanoutCommand struct {
 	Channels   int     `default:"1" help:"Channels per device."`
 	Rate       float64 `default:"10" help:"Frames per second and device."`
 	SeenEvery  int     `default:"1" help:"After how many messages a dashboard gives credit. The real page: after each at this rate, after four at the latest."`
-	Frozen     int     `help:"Dashboards that read nothing, beside the others: a page whose script hangs."`
-	Stuck      int     `help:"Dashboards that read nothing but give credit, so that their sockets fill."`
+	Frozen     int     `help:"Measure also with dashboards that read nothing: a page whose script hangs."`
+	Stuck      int     `help:"The same with dashboards that read nothing but give credit, so that their sockets fill."`
 	Sweep      bool    `help:"Add dashboards until the slowest percent waits longer than 100 ms."`
 }
 
@@ -51,10 +52,15 @@ func (c *fanoutCommand) measure(ctx context.Context) (sheet *figure.Sheet, err e
 	defer func() { err = errors.Join(err, clean()) }()
 	sheet = &figure.Sheet{Name: "fanout", Seed: c.Seed, Note: fmt.Sprintf("%d device(s) of %d channel(s) at %g Hz to %d dashboards, %d frozen, %d stuck, credit after %d, %.0f s",
 		c.Devices, c.Channels, c.Rate, c.Dashboards, c.Frozen, c.Stuck, c.SeenEvery, c.Seconds)}
+	if c.Frozen+c.Stuck > 0 { // in turn with the same without them: that is the comparison
+		frozen := variants[0]
+		frozen.name, frozen.frozen = nameFrozen, true
+		variants = slices.Insert(variants, 1, frozen)
+	}
 	return sheet, c.each(ctx, sheet, variants, c.once)
 }
 
-func (c *fanoutCommand) once(ctx context.Context, _ variant, t *target.Target) (values []figure.Value, err error) {
+func (c *fanoutCommand) once(ctx context.Context, v variant, t *target.Target) (values []figure.Value, err error) {
 	clock := load.NewClock()
 	devices, err := connect(ctx, t, c.Devices, load.DeviceOptions{Seed: c.Seed, Shape: load.Shape{Channels: c.Channels, Samples: 1}, Clock: clock})
 	if err != nil {
@@ -67,7 +73,7 @@ func (c *fanoutCommand) once(ctx context.Context, _ variant, t *target.Target) (
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, pages.Close()) }()
-	for i := range c.Frozen + c.Stuck {
+	for i := 0; v.frozen && i < c.Frozen+c.Stuck; i++ {
 		if err := pages.Freeze(t.Addr, room(i), i >= c.Frozen); err != nil {
 			return nil, err
 		}

@@ -2,7 +2,7 @@
 
 // Command bench measures the hub from outside, next to a naive baseline: what docs/performance.md quotes.
 //
-//	go run ./bench              everything, about ten minutes
+//	go run ./bench              everything, about a quarter of an hour
 //	go run ./bench ingest       readings through socket, commit and ack
 //	go run ./bench fanout       one device to a thousand dashboards
 //	go run ./bench idle         memory of ten thousand quiet dashboards

@@ -55,7 +55,7 @@ func (s *socket) open(at netip.AddrPort, addr string, receiveBuffer int, message
 	if err := unix.SetsockoptInt(s.fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
 		return err
 	}
-	if err := unix.Connect(s.fd, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()}); err != nil {
+	if err := s.connect(at); err != nil {
 		return fmt.Errorf("connect: %w", err)
 	}
 	request := "GET /api/v1/live HTTP/1.1\r\nHost: " + addr + "\r\nOrigin: http://" + addr + "\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" +
@@ -74,12 +74,41 @@ func (s *socket) open(at netip.AddrPort, addr string, receiveBuffer int, message
 	return nil
 }
 
+// connect goes on in the background when a signal (the Go runtime sends them) interrupts it: connect(2).
+func (s *socket) connect(at netip.AddrPort) error {
+	err := unix.Connect(s.fd, &unix.SockaddrInet4{Port: int(at.Port()), Addr: at.Addr().As4()})
+	if !errors.Is(err, unix.EINTR) {
+		return err
+	}
+	if err := s.writable(); err != nil {
+		return err
+	}
+	code, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
+	if err == nil && code != 0 {
+		err = unix.Errno(code)
+	}
+	return err
+}
+
+// writable waits until the socket takes bytes.
+func (s *socket) writable() error {
+	poll := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLOUT}}
+	for {
+		if _, err := unix.Poll(poll, int(answerWithin/time.Millisecond)); !errors.Is(err, unix.EINTR) {
+			return err
+		}
+	}
+}
+
 // shake reads the answer of the handshake, and keeps what came behind it.
 func (s *socket) shake() error {
 	var answer []byte
 	buf := make([]byte, 2048)
 	for {
 		n, err := unix.Read(s.fd, buf)
+		if errors.Is(err, unix.EINTR) {
+			continue
+		}
 		if err != nil || n == 0 {
 			return fmt.Errorf("handshake: read %d bytes: %w", n, err)
 		}
@@ -122,8 +151,7 @@ func (s *socket) writeAll(b []byte) error {
 		n, err := unix.Write(s.fd, b)
 		switch {
 		case errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EINTR):
-			poll := []unix.PollFd{{Fd: int32(s.fd), Events: unix.POLLOUT}}
-			if _, err := unix.Poll(poll, int(answerWithin/time.Millisecond)); err != nil && !errors.Is(err, unix.EINTR) {
+			if err := s.writable(); err != nil {
 				return err
 			}
 		case err != nil:
