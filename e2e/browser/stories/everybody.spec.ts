@@ -6,29 +6,32 @@ import { expect, test } from '../harness/story'
 
 const room = 'sim-living-room'
 
-for (const size of [{ width: 390, height: 844 }, { width: 320, height: 640 }]) {
-  test(`on a phone of ${String(size.width)} px nothing is cut off and the bar is at the bottom`, async ({ home, page }) => {
-    expect(home.process.runs).toBe(true)
-    await page.setViewportSize(size)
-    await openOverview(page)
-    await expectTile(page, room, 'air_temperature', 'live')
-    await expectNoSidewaysScroll(page)
-    const bar = page.getByRole('navigation', { name: 'Main' })
-    const box = await bar.boundingBox()
-    expect(box && Math.round(box.y + box.height), 'the lower edge of the bar').toBe(size.height)
-    expect(box?.width).toBe(await page.evaluate(() => document.documentElement.clientWidth))
-    const lamp = await expectTile(page, room, 'lamp', 'live')
-    await lamp.getByRole('switch').click()
-    await expect(lamp.getByRole('switch')).toHaveAttribute('aria-checked', 'true')
-    await openDevice(page, room)
-    await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
-    await expectTile(page, room, 'air_temperature', 'live')
-    await expectNoSidewaysScroll(page)
-    for (const place of ['/#/devices', '/#/add']) {
-      await page.goto(place)
-      await expect(page.getByRole('main')).not.toBeEmpty()
+for (const width of [390, 320]) {
+  test.describe(`on a phone ${String(width)} px wide`, () => {
+    const size = { width, height: 844 }
+    test.use({ viewport: size, isMobile: true, hasTouch: true })
+
+    test(`nothing is cut off at ${String(width)} px and the bar is at the bottom`, async ({ home, page }) => {
+      expect(home.process.runs).toBe(true)
+      await openOverview(page)
+      await expectTile(page, room, 'air_temperature', 'live')
       await expectNoSidewaysScroll(page)
-    }
+      const box = await page.getByRole('navigation', { name: 'Main' }).boundingBox()
+      expect(box && Math.round(box.y + box.height), 'the lower edge of the bar').toBe(size.height)
+      expect(box?.width).toBe(width)
+      const lamp = await expectTile(page, room, 'lamp', 'live')
+      await lamp.getByRole('switch').tap()
+      await expect(lamp.getByRole('switch')).toHaveAttribute('aria-checked', 'true')
+      await openDevice(page, room)
+      await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
+      await expectTile(page, room, 'air_temperature', 'live')
+      await expectNoSidewaysScroll(page)
+      for (const place of ['/#/devices', '/#/add']) {
+        await page.goto(place)
+        await expect(page.getByRole('main')).not.toBeEmpty()
+        await expectNoSidewaysScroll(page)
+      }
+    })
   })
 }
 

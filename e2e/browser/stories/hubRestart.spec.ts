@@ -88,9 +88,8 @@ async function chooseOnly(page: Page, name: string): Promise<void> {
   await expect(chips.getByRole('button').first()).toBeVisible()
   const wanted = chips.getByRole('button', { name, exact: true })
   if ((await wanted.getAttribute('aria-pressed')) !== 'true') await wanted.click()
-  for (const other of await chips.getByRole('button', { pressed: true }).all()) {
-    if ((await other.innerText()).trim() !== name) await other.click()
-  }
+  const others = chips.getByRole('button', { pressed: true }).filter({ hasNotText: new RegExp(`^\\s*${name}\\s*$`) })
+  while ((await others.count()) > 0) await others.first().click()
   await expect(chips.getByRole('button', { pressed: true })).toHaveCount(1)
 }
 
