@@ -168,7 +168,7 @@ func (c *BME280) measure(at time.Duration) {
 	full, fine := c.calib.rawTemperature(c.in.Temperature(at))
 	if n := ctrl >> 5; n != 0 {
 		t = coarse(full, n, c.reg[bmeConfig])
-		_, fine = c.calib.temperature(t)
+		fine = c.calib.temperature(t)
 	}
 	if n := ctrl >> 2 & 7; n != 0 {
 		p = coarse(c.calib.rawPressure(c.in.Pressure(at), fine), n, c.reg[bmeConfig])
@@ -241,12 +241,11 @@ func (c *calibration) storeHigh(reg []byte) {
 	b[6] = byte(c.h6)
 }
 
-// temperature, pressure and humidity are Bosch's formulas. Source: section 4.2.3, in 0.01 °C, 1/256 Pa and 1/1024 %.
-func (c *calibration) temperature(raw int32) (centi, fine int32) {
+// temperature, pressure and humidity are Bosch's formulas. Source: section 4.2.3, in 1/5120 °C ("t_fine"), 1/256 Pa and 1/1024 %.
+func (c *calibration) temperature(raw int32) (fine int32) {
 	x := (raw>>3 - int32(c.t1)<<1) * int32(c.t2) >> 11
 	d := raw>>4 - int32(c.t1)
-	fine = x + (d*d>>12)*int32(c.t3)>>14
-	return (fine*5 + 128) >> 8, fine
+	return x + (d*d>>12)*int32(c.t3)>>14
 }
 
 func (c *calibration) pressure(raw, fine int32) int64 {
@@ -289,9 +288,8 @@ func bisect(lo, hi int32, goal float64, f func(int32) float64) int32 {
 
 func (c *calibration) rawTemperature(celsius float64) (raw, fine int32) {
 	goal := min(85, max(-40, celsius)) * 5120
-	raw = bisect(0, 0xFFFFF, goal, func(r int32) float64 { _, fine := c.temperature(r); return float64(fine) })
-	_, fine = c.temperature(raw)
-	return raw, fine
+	raw = bisect(0, 0xFFFFF, goal, func(r int32) float64 { return float64(c.temperature(r)) })
+	return raw, c.temperature(raw)
 }
 
 func (c *calibration) rawPressure(hPa float64, fine int32) int32 {

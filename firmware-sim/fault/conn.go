@@ -1,7 +1,6 @@
 package fault
 
 import (
-	"errors"
 	"net"
 	"os"
 	"sync"
@@ -103,25 +102,19 @@ func (c *conn) pause() {
 
 // Read implements net.Conn.
 func (c *conn) Read(p []byte) (int, error) {
-	for {
-		n, err := c.Conn.Read(p)
-		switch {
-		case c.broken.fired():
-			return 0, errReset("read")
-		case c.closed.fired():
-			return 0, net.ErrClosed
-		case !c.deaf.fired():
-			if n > 0 {
-				c.pause()
-			}
-			return n, err
-		case err == nil:
-			continue // it never arrived
-		case errors.Is(err, os.ErrDeadlineExceeded):
-			return 0, err
-		}
-		return 0, c.silence()
+	n, err := c.Conn.Read(p)
+	switch {
+	case c.broken.fired():
+		return 0, errReset("read")
+	case c.closed.fired():
+		return 0, net.ErrClosed
+	case c.deaf.fired():
+		return 0, c.silence() // whatever came, data or the end, never arrived
 	}
+	if n > 0 {
+		c.pause()
+	}
+	return n, err
 }
 
 // silence waits as a read on a dead connection does: for the deadline, or for Close.

@@ -9,12 +9,14 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 
 	"github.com/telltale-iot/telltale/device-agent/agent"
 	"github.com/telltale-iot/telltale/firmware-sim/fault"
 	"github.com/telltale-iot/telltale/firmware-sim/scenario"
+	"github.com/telltale-iot/telltale/schema"
 )
 
 // node is one device: hardware, network, clock, and the agent that runs while the power is on.
@@ -47,14 +49,14 @@ func (n *node) run(ctx context.Context) error {
 
 // live is one life of the machine, from power on to power off or to the end of ctx.
 func (n *node) live(ctx context.Context) error {
-	quiet := &muted{n.opts.Log.Handler(), &atomic.Bool{}}
+	off := &atomic.Bool{}
 	machine := n.board.Boot()
 	o := agent.Options{
 		Config: &n.device.Agent, Host: machine, Dir: n.dir, Clock: n.wall.Boot(bootID()), Dial: n.link.Dial,
-		Code: n.opts.Code, Software: n.opts.Software, Log: slog.New(quiet),
+		Code: n.opts.Code, Software: n.opts.Software, Log: slog.New(&muted{n.opts.Log.Handler(), off}),
 	}
 	if n.opts.Observe != nil {
-		o.Observer = n.opts.Observe(n.device.Agent.Device)
+		o.Observer = &blind{n.opts.Observe(n.device.Agent.Device), off}
 	}
 	a, err := agent.New(o)
 	if err != nil {
@@ -71,15 +73,15 @@ func (n *node) live(ctx context.Context) error {
 		return err
 	case <-n.power.cut():
 	}
-	quiet.off.Store(true) // nobody would hear what a machine without power has to say
+	heal := n.link.Drop()
+	defer heal()
+	off.Store(true) // nobody would hear what a machine without power has to say
 	return n.crash(end, ended)
 }
 
-// crash takes the power away. What the agent does after that reaches neither the network nor a pin nor the disk that the next life
-// finds: that one is a copy of this instant.
+// crash takes the power away, from a machine whose link is down. What the agent does after that reaches neither a pin nor the disk that the
+// next life finds: that one is a copy of this instant.
 func (n *node) crash(end context.CancelFunc, ended <-chan error) error {
-	heal := n.link.Drop()
-	defer heal()
 	n.board.Off()
 	frozen, err := freeze(n.dir)
 	end()
@@ -107,11 +109,37 @@ func freeze(dir string) (string, error) {
 		if err = os.RemoveAll(to); err != nil {
 			return "", err
 		}
-		if err = os.CopyFS(to, os.DirFS(dir)); err == nil || !errors.Is(err, fs.ErrNotExist) {
+		if err = copyDir(to, dir); err == nil || !errors.Is(err, fs.ErrNotExist) {
 			return to, err
 		}
 	}
 	return "", err
+}
+
+// copyDir copies a folder with its permissions: it holds a key.
+func copyDir(to, from string) error {
+	return filepath.WalkDir(from, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, name)
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, rel)
+		if d.IsDir() {
+			return os.Mkdir(target, info.Mode().Perm())
+		}
+		data, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(target, data, info.Mode().Perm())
+	})
 }
 
 // thaw puts the copy in the place of the folder.
@@ -215,3 +243,23 @@ func (m *muted) WithAttrs(attrs []slog.Attr) slog.Handler {
 
 // WithGroup implements slog.Handler.
 func (m *muted) WithGroup(name string) slog.Handler { return &muted{m.Handler.WithGroup(name), m.off} }
+
+// blind is an observer that sees no more once off is set.
+type blind struct {
+	agent.Observer
+	off *atomic.Bool
+}
+
+// Generated implements agent.Observer.
+func (b *blind) Generated(epoch string, f schema.Frame) {
+	if !b.off.Load() {
+		b.Observer.Generated(epoch, f)
+	}
+}
+
+// Acked implements agent.Observer.
+func (b *blind) Acked(epoch string, ranges []schema.Range) {
+	if !b.off.Load() {
+		b.Observer.Acked(epoch, ranges)
+	}
+}
