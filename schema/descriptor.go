@@ -232,8 +232,8 @@ func (c *Channel) validate() error {
 		return fmt.Errorf("name must be 1 to 64 of a-z, 0-9 and _")
 	case c.Type != TypeNumber && c.Type != TypeBool && c.Type != TypeString:
 		return fmt.Errorf("unknown type %q", clip([]byte(c.Type)))
-	case c.StepUS != 0 && c.StepUS < MinStepUS:
-		return fmt.Errorf("step_us %d is under %d", c.StepUS, MinStepUS)
+	case c.StepUS != 0 && (c.StepUS < MinStepUS || c.StepUS > MaxStepUS):
+		return fmt.Errorf("step_us %d is not within %d to %d", c.StepUS, MinStepUS, MaxStepUS)
 	case c.StepUS != 0 && c.Type != TypeNumber:
 		return fmt.Errorf("a waveform must be of numbers")
 	case c.IntervalMS < 0:

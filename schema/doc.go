@@ -48,8 +48,8 @@
 // Times are Unix ms of the hub's clock wherever a name ends in _ms and nothing else is said. A frame of an agent carries mono_ms, the
 // agent's monotonic clock since boot, and t0_ms as well if its wall clock was set by a time server. The hub places it: by t0_ms
 // (synced), or by the offset between mono_ms and its own clock that it measured at hello ([TimeRelative]), or by a guess for a boot that
-// it never saw ([TimeEstimated]). A t0_ms before [EarliestMS] or further ahead than [FarFuture] is not believed ([TimeSkewed]: placed by
-// mono_ms instead). No reading is ever refused for its clock. Deadlines and leases count on monotonic clocks only.
+// it never saw ([TimeEstimated]). A t0_ms before [EarliestMS] or further ahead than [FarFuture], or as far behind in a fresh frame, is not believed
+// ([TimeSkewed]: placed by mono_ms instead). No reading is ever refused for its clock. Deadlines and leases count on monotonic clocks only.
 //
 // # Life of a dashboard's connection (telltale.live.v1+json, /api/v1/live)
 //

@@ -26,6 +26,8 @@ const (
 	MaxChannels = 16
 	// MinStepUS is the shortest step of a waveform, in µs: history is kept to the millisecond.
 	MinStepUS = 1000
+	// MaxStepUS is the longest step of a waveform, in µs: a minute. What is slower has a time per reading.
+	MaxStepUS = 60_000_000
 	// MaxRooms bounds the rooms one live connection may be in.
 	MaxRooms = 256
 	// MaxPending bounds the commands of one device that have no final state.

@@ -48,8 +48,8 @@ func (s *Series) validate() error {
 		return fmt.Errorf("ch must be <entity>.<channel>")
 	case len(s.V) == 0:
 		return fmt.Errorf("series %q has no values", s.Ch)
-	case s.StepUS != 0 && s.StepUS < MinStepUS:
-		return fmt.Errorf("series %q: step_us %d is under %d", s.Ch, s.StepUS, MinStepUS)
+	case s.StepUS != 0 && (s.StepUS < MinStepUS || s.StepUS > MaxStepUS):
+		return fmt.Errorf("series %q: step_us %d is not within %d to %d", s.Ch, s.StepUS, MinStepUS, MaxStepUS)
 	case s.StepUS > 0 && len(s.DtMS) > 1:
 		return fmt.Errorf("series %q: a waveform has one start, not %d", s.Ch, len(s.DtMS))
 	case s.StepUS == 0 && len(s.DtMS) != len(s.V) && (len(s.DtMS) != 0 || len(s.V) != 1):
@@ -63,6 +63,11 @@ func (s *Series) validate() error {
 		}
 		if dt < -maxSpreadMS || dt > maxSpreadMS {
 			return fmt.Errorf("series %q: dt_ms %d is more than a day from t0", s.Ch, dt)
+		}
+	}
+	for _, q := range s.Q {
+		if !q.valid() {
+			return fmt.Errorf("series %q: unknown quality %q", s.Ch, clip([]byte(q)))
 		}
 	}
 	for i, v := range s.V {

@@ -31,6 +31,14 @@ const (
 	QualitySim   Quality = "sim"   // made by a simulator's fault injection, not by a model
 )
 
+func (q Quality) valid() bool {
+	switch q {
+	case "", QualityOK, QualityFault, QualityRange, QualityStale, QualitySim:
+		return true
+	}
+	return false
+}
+
 // TimeQuality says how the time of a reading was found.
 type TimeQuality string
 

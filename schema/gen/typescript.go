@@ -364,7 +364,7 @@ func screaming(s string) string {
 	runes := []rune(s)
 	upper := func(i int) bool { return i >= 0 && i < len(runes) && runes[i] >= 'A' && runes[i] <= 'Z' }
 	for i, r := range runes {
-		if i > 0 && upper(i) && runes[i-1] != '_' && (!upper(i-1) || i+1 < len(runes) && !upper(i+1)) {
+		if i > 0 && upper(i) && runes[i-1] != '_' && (!upper(i-1) || i+1 < len(runes) && !upper(i+1) && runes[i+1] != '_') {
 			out = append(out, '_')
 		}
 		out = append(out, r)

@@ -37,6 +37,8 @@ export const MAX_ENTITIES = 256;
 export const MAX_CHANNELS = 16;
 /** MinStepUS is the shortest step of a waveform, in µs: history is kept to the millisecond. */
 export const MIN_STEP_US = 1000;
+/** MaxStepUS is the longest step of a waveform, in µs: a minute. What is slower has a time per reading. */
+export const MAX_STEP_US = 60000000;
 /** MaxRooms bounds the rooms one live connection may be in. */
 export const MAX_ROOMS = 256;
 /** MaxPending bounds the commands of one device that have no final state. */
@@ -50,9 +52,9 @@ export const AGENT_PONG_WITHIN_MS = 10000;
 /** LivePing is how often the hub sends something to a dashboard; any frame counts. */
 export const LIVE_PING_MS = 25000;
 /** MaxTTL bounds how long a command may wait. */
-export const MAX_TT_L_MS = 86400000;
+export const MAX_TTL_MS = 86400000;
 /** DefaultTTL is a command's time to live when the person chose none. */
-export const DEFAULT_TT_L_MS = 10000;
+export const DEFAULT_TTL_MS = 10000;
 /** FarFuture is how far ahead of the hub's clock a reading's time may lie before it counts as skewed. */
 export const FAR_FUTURE_MS = 60000;
 /** EarliestMS is the oldest time a reading may claim (2020-01-01, Unix ms). Anything older is a clock that was never set. */
