@@ -1,7 +1,7 @@
 import type { Channel, LiveSeries, Quality, TimeQuality, Value } from '../wire/schema.gen'
 import { type Flush, Model } from './flush'
 import { Ring } from './ring'
-import { Spark, sparkSpan } from './spark'
+import { Trail } from './spark'
 
 /** Points a tap keeps: a quarter of an hour at 2 Hz, or 16 s of a 125 Hz waveform. 32 KB of memory. */
 const TAP_POINTS = 2048
@@ -31,8 +31,10 @@ export class ChannelModel extends Model {
   last: Reading | undefined
   /** How the time of the newest reading was found. */
   time: TimeQuality = 'synced'
-  /** Only of channels with numbers. */
-  spark: Spark | undefined
+  /** The last hour, only of channels with numbers that are no waveform. */
+  trail: Trail | undefined
+  /** Unix ms since which it has its present value; undefined = not known. Not kept for numbers. */
+  since: number | undefined
   private readonly taps = new Set<Ring>()
 
   constructor(
@@ -50,10 +52,9 @@ export class ChannelModel extends Model {
     const before = this.spec
     this.spec = spec
     const waveform = (spec.step_us ?? 0) > 0
-    if (spec.type !== 'number') this.spark = undefined
-    else if (!this.spark || before.step_us !== spec.step_us || before.interval_ms !== spec.interval_ms) {
-      this.spark = new Spark(sparkSpan(waveform), waveform ? 1 : (spec.interval_ms ?? 0))
-    }
+    if (spec.type !== 'number' || waveform) this.trail = undefined
+    else if (!this.trail || before.interval_ms !== spec.interval_ms)
+      this.trail = new Trail(spec.interval_ms ?? 0)
   }
 
   /** The interval at which readings are expected, in ms; 0 = no rhythm. */
@@ -101,9 +102,17 @@ export class ChannelModel extends Model {
     if (typeof value !== 'string') {
       const v = value === null ? NaN : Number(value)
       for (const ring of this.taps) ring.push(t, v)
-      if (typeof value === 'number') this.spark?.add(t, value)
+      if (typeof value === 'number') this.trail?.add(t, value)
     }
     if (!this.reading || t >= this.reading.t) this.reading = reading
+    if (
+      typeof value !== 'number' &&
+      value !== null &&
+      this.last &&
+      value !== this.last.value &&
+      t > this.last.t
+    )
+      this.since = t
     if (value !== null && (!this.last || t >= this.last.t)) this.last = reading
   }
 }

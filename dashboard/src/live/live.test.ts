@@ -161,6 +161,16 @@ test('more rooms than fit the first frame are joined after the welcome', () => {
   expect(rooms).toHaveLength(101)
 })
 
+test('a room entered while the greeting is under way is joined with the welcome', () => {
+  hub().end()
+  vi.advanceTimersByTime(1_000)
+  hub().onopen?.() // hello is sent
+  live.watch('pi-a')
+  expect(hub().of('join')).toEqual([])
+  hub().welcome()
+  expect(hub().of('join')).toEqual([{ t: 'join', room: 'device/pi-a' }])
+})
+
 test('a reading is live, then stale, and live again', () => {
   expect(is()).toBe('never')
   read(21.5)
@@ -373,11 +383,12 @@ test('a snapshot in the middle of a stay makes sparklines and charts ask again',
   }
   say('d1')
   await vi.advanceTimersByTimeAsync(10)
-  expect(asked).toHaveLength(1)
+  const first = asked.length
+  expect(first).toBeGreaterThan(0)
   const { past } = live.fleet.devices.get('pi-a')!
   say('d2')
   await vi.advanceTimersByTimeAsync(10)
-  expect(asked).toHaveLength(2)
+  expect(asked.length).toBe(2 * first)
   expect(live.fleet.devices.get('pi-a')!.past).toBe(past + 1)
 })
 

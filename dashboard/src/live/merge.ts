@@ -128,3 +128,39 @@ export function holes(column: Column): { from: number; to: number }[] {
   })
   return out
 }
+
+/**
+ * The stretches of a window in which none of the columns has anything: holes that all share, and what lies before the first reading of
+ * all. Columns must have been joined for this window.
+ */
+export function silence(
+  columns: readonly Column[],
+  from: number,
+  to: number,
+): { from: number; to: number }[] {
+  const first = columns[0]
+  if (!first) return []
+  const starts = columns.map((c) => c.t.find((_, i) => c.mean[i] !== null) ?? to)
+  const start = Math.min(...starts)
+  const out = columns
+    .slice(1)
+    .reduce((shared, c) => overlap(shared, holes(c)), holes(first))
+    .filter((h) => h.to > from && h.from < to)
+  return start - from > (to - from) * LEAD ? [{ from, to: start }, ...out] : out
+}
+
+/** A stretch before the first reading is worth words when it is wider than this part of the window. */
+const LEAD = 0.02
+
+function overlap(
+  a: readonly { from: number; to: number }[],
+  b: readonly { from: number; to: number }[],
+): { from: number; to: number }[] {
+  return a.flatMap((x) =>
+    b.flatMap((y) => {
+      const from = Math.max(x.from, y.from)
+      const to = Math.min(x.to, y.to)
+      return to > from ? [{ from, to }] : []
+    }),
+  )
+}

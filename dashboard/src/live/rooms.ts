@@ -21,6 +21,8 @@ interface Room {
  */
 export class Rooms {
   private readonly rooms = new Map<string, Room>()
+  /** Rooms that this connection was told of. */
+  private told = new Set<string>()
 
   constructor(
     private readonly timers: Timers,
@@ -36,7 +38,7 @@ export class Rooms {
     } else {
       room = { wanted: 0, position: { room: name }, cancel: undefined }
       this.rooms.set(name, room)
-      this.send({ t: 'join', room: name })
+      if (this.send({ t: 'join', room: name })) this.told.add(name)
     }
     room.wanted++
     const joined = room
@@ -48,6 +50,7 @@ export class Rooms {
       if (joined.wanted > 0) return
       joined.cancel = this.timers.after(GRACE_MS, () => {
         this.rooms.delete(name)
+        this.told.delete(name)
         this.send({ t: 'leave', room: name })
       })
     }
@@ -73,23 +76,19 @@ export class Rooms {
 
   /** What the first frame of a connection resumes. */
   resume(): RoomPosition[] {
-    return this.positions().slice(0, RESUME_AT_ONCE)
+    const first = this.positions().slice(0, RESUME_AT_ONCE)
+    this.told = new Set(first.map((p) => p.room))
+    return first
   }
 
-  /** Joins what did not fit into the first frame. Call after the welcome. */
+  /** Joins what the first frame did not have: too many rooms, or entered since it was sent. Call after the welcome. */
   joinRest(): void {
-    const rest = this.positions().slice(RESUME_AT_ONCE)
+    const rest = this.positions().filter((p) => !this.told.has(p.room))
     for (let i = 0; i < rest.length; i += RESUME_AT_ONCE) {
-      this.send(...rest.slice(i, i + RESUME_AT_ONCE).map((p) => ({ t: 'join' as const, ...p })))
+      const some = rest.slice(i, i + RESUME_AT_ONCE)
+      for (const p of some) this.told.add(p.room)
+      this.send(...some.map((p) => ({ t: 'join' as const, ...p })))
     }
-  }
-
-  /** Joins a room anew without a position: what is known of it is in doubt. */
-  restart(name: string): void {
-    const room = this.rooms.get(name)
-    if (!room) return
-    room.position = { room: name }
-    this.send({ t: 'join', room: name })
   }
 
   private positions(): RoomPosition[] {

@@ -75,6 +75,11 @@ export class Spark {
     return out
   }
 
+  /** How many buckets have a reading of their own. */
+  get filled(): number {
+    return this.count.reduce((n, c) => n + (c > 0 ? 1 : 0), 0)
+  }
+
   /**
    * Change per hour by least squares over the window; undefined when it covers less than a sixth of the window, because a
    * line through two points is a guess and not a trend.
@@ -121,7 +126,43 @@ export class Spark {
   }
 }
 
-/** Span of one bucket for a channel, in ms: an hour in all, or ten seconds for a waveform. */
-export function sparkSpan(waveform: boolean): number {
-  return (waveform ? 10_000 : 3_600_000) / SPARK_BUCKETS
+/** A sparkline with fewer filled buckets than this says less than a closer look at the last minutes. */
+const FEW = 8
+
+/**
+ * Trail is the short memory of a channel at two distances: the last hour, and the last five minutes for as long as an hour would be
+ * nearly empty.
+ */
+export class Trail {
+  readonly hour: Spark
+  readonly minutes: Spark
+
+  /** intervalMs: how often a reading is expected, in ms; 0 = only changes are reported. */
+  constructor(intervalMs: number) {
+    this.hour = new Spark(3_600_000 / SPARK_BUCKETS, intervalMs)
+    this.minutes = new Spark(300_000 / SPARK_BUCKETS, intervalMs)
+  }
+
+  /** Adds a reading at `t` (Unix ms). */
+  add(t: number, v: number): void {
+    this.hour.add(t, v)
+    this.minutes.add(t, v)
+  }
+
+  /** True while an hour would be nearly empty. */
+  get young(): boolean {
+    return this.hour.filled < FEW
+  }
+
+  /** Means up to `now` (Unix ms), oldest first; NaN where nothing was read. */
+  means(now: number): number[] {
+    const spark = this.young ? this.minutes : this.hour
+    spark.advanceTo(now)
+    return spark.means()
+  }
+
+  /** Change per hour; undefined while it cannot be known. */
+  slopePerHour(): number | undefined {
+    return this.hour.slopePerHour()
+  }
 }

@@ -27,6 +27,11 @@ export class FakeSocket implements SocketLike {
   /** The hub accepts and greets. */
   greet(version = '0.1.0'): void {
     this.onopen?.()
+    this.welcome(version)
+  }
+
+  /** The hub greets a connection that it accepted before. */
+  welcome(version = '0.1.0'): void {
     this.say({
       t: 'welcome',
       hub_id: 'h',

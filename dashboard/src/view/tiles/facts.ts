@@ -39,7 +39,7 @@ export function label(
   f: Facts,
   channel: ChannelModel | undefined = entity.main,
 ): string {
-  const perHour = f.status.is === 'live' ? channel?.spark?.slopePerHour() : undefined
+  const perHour = f.status.is === 'live' ? channel?.trail?.slopePerHour() : undefined
   const parts = [
     entity.spec.name,
     [f.before, f.shown.text, f.shown.unit && spokenUnit(f.shown.unit)].filter(Boolean).join(' '),
