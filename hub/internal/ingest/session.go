@@ -132,7 +132,22 @@ func (s *Session) gapTimes(g *schema.Gap) (fromMS, toMS int64) {
 	if fromMS == 0 || fromMS > toMS {
 		fromMS = toMS
 	}
+	if g.Reason == schema.GapRestart {
+		fromMS = s.afterLastReading(fromMS, toMS)
+	}
 	return fromMS, toMS
+}
+
+// afterLastReading moves the start of a restart's gap to the last reading that arrived before the agent died: the agent only knows when it
+// last wrote to its card, minutes before, and the chart would show a hole where there are readings.
+func (s *Session) afterLastReading(fromMS, toMS int64) int64 {
+	ctx, cancel := context.WithTimeout(context.Background(), storeWithin)
+	defer cancel()
+	last, err := s.in.store.LastBefore(ctx, s.device, toMS)
+	if err != nil { // a gap that is too long is still true
+		return fromMS
+	}
+	return max(fromMS, min(last, toMS))
 }
 
 // Event takes an event frame. Problems as in Readings.

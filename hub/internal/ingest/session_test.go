@@ -284,6 +284,26 @@ func TestGapsGetTimesThatCanBeTrue(t *testing.T) {
 	})
 }
 
+func TestRestartGapBeginsAfterTheLastReading(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		last, want int64 // ms before the restart
+	}{{"readings arrived after the card was written", 2000, 2000}, {"nothing arrived since", 900_000, 600_000}} {
+		inBubble(t, func(t *testing.T, b *bench) {
+			s, _ := b.connect(nil)
+			defer s.Close()
+			restart := nowMS()
+			b.store.last = restart - c.last
+			if p := s.Gap(&schema.Gap{First: 10, Last: 19, FromMS: restart - 600_000, ToMS: restart, Reason: schema.GapRestart}); p != nil {
+				t.Fatal(p)
+			}
+			if got := restart - b.store.gaps[0].FromMS; got != c.want {
+				t.Errorf("%s: the gap begins %d ms before the restart, want %d", c.name, got, c.want)
+			}
+		})
+	}
+}
+
 func TestWhatCanNeverComeAgainIsAGap(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		b.store.have = ranges{{1, 40}, {60, 80}} // a store that was restored from a backup
