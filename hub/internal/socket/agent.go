@@ -123,15 +123,24 @@ func (s *Server) greetAgent(l *link, buf *bytes.Buffer) (hello *schema.Hello, no
 
 // first reads a frame of somebody unknown: small, soon, alone.
 func (l *link) first(stream schema.Stream, buf *bytes.Buffer) (schema.Frame, bool) {
-	_ = l.ws.SetReadDeadline(time.Now().Add(schema.FirstMessageWithin))
-	if err := l.receive(buf, schema.MaxFirstMessage); err != nil {
-		var timeout interface{ Timeout() bool }
-		if errors.As(err, &timeout) && timeout.Timeout() {
-			l.fail(schema.Problemf(schema.CodeTimeout, "no first message within %s", schema.FirstMessageWithin))
-		}
+	if err := l.receiveFirst(buf); err != nil {
 		return nil, false
 	}
-	frames, err := schema.Decode(stream, buf.Bytes())
+	return l.decodeFirst(stream, buf.Bytes())
+}
+
+func (l *link) receiveFirst(buf *bytes.Buffer) error {
+	_ = l.ws.SetReadDeadline(time.Now().Add(schema.FirstMessageWithin))
+	err := l.receive(buf, schema.MaxFirstMessage)
+	var timeout interface{ Timeout() bool }
+	if errors.As(err, &timeout) && timeout.Timeout() {
+		l.fail(schema.Problemf(schema.CodeTimeout, "no first message within %s", schema.FirstMessageWithin))
+	}
+	return err
+}
+
+func (l *link) decodeFirst(stream schema.Stream, message []byte) (schema.Frame, bool) {
+	frames, err := schema.Decode(stream, message)
 	l.s.taps.frames(l, in, frames...)
 	if ps := schema.Problems(err); len(ps) > 0 {
 		l.fail(ps[0])

@@ -22,36 +22,42 @@ const (
 // serveLive is the life of a dashboard's connection. It returns when the connection has ended.
 func (s *Server) serveLive(l *link) {
 	var buf bytes.Buffer
-	f, ok := l.first(schema.LiveUp, &buf)
-	if !ok {
+	var sub Subscriber
+	if err := l.receiveFirst(&buf); err != nil {
 		l.linger()
 		return
 	}
-	hello, ok := f.(*schema.LiveHello)
-	if !ok {
-		l.fail(schema.Problemf(schema.CodeBadFrame, "the first frame must be hello, not %s", f.Kind()))
+	l.aside(func() { sub = s.greetPage(l, buf.Bytes()) })
+	if sub == nil {
 		l.linger()
 		return
 	}
-	if p := s.admit(l); p != nil {
-		l.fail(p)
-		l.linger()
-		return
-	}
-	l.flow, l.bytes = rate.NewLimiter(pageMessages, pageBurst), rate.NewLimiter(pageBytes, pageBytes)
-	sub := s.o.Live.Subscribe(func() {
-		l.mu.Lock()
-		l.wake()
-	})
 	defer sub.Close()
-	s.greetPage(l, hello, sub)
-	l.spread(schema.LivePing)
 	_ = l.ws.SetReadDeadline(time.Time{}) // from here on the sweeper watches
 	s.readPage(l, &buf, sub)
 }
 
-// greetPage sends the welcome and takes up the rooms of an earlier connection.
-func (s *Server) greetPage(l *link, hello *schema.LiveHello, sub Subscriber) {
+// greetPage takes the hello, sends the welcome and takes up the rooms of an earlier connection. Nil = the page was refused.
+func (s *Server) greetPage(l *link, message []byte) Subscriber {
+	f, ok := l.decodeFirst(schema.LiveUp, message)
+	if !ok {
+		return nil
+	}
+	hello, ok := f.(*schema.LiveHello)
+	if !ok {
+		l.fail(schema.Problemf(schema.CodeBadFrame, "the first frame must be hello, not %s", f.Kind()))
+		return nil
+	}
+	if p := s.admit(l); p != nil {
+		l.fail(p)
+		return nil
+	}
+	l.flow, l.bytes = rate.NewLimiter(pageMessages, pageBurst), rate.NewLimiter(pageBytes, pageBytes)
+	l.spread(schema.LivePing)
+	sub := s.o.Live.Subscribe(func() {
+		l.mu.Lock()
+		l.wake()
+	})
 	welcome := s.o.Live.Welcome()
 	l.mu.Lock()
 	l.credit = uint64(welcome.Credit)
@@ -64,12 +70,23 @@ func (s *Server) greetPage(l *link, hello *schema.LiveHello, sub Subscriber) {
 	for _, at := range hello.Resume {
 		s.join(l, sub, at)
 	}
+	return sub
 }
 
-// readPage reads until the connection ends. A message is handled on a goroutine of its own that this one waits for: so the stack which ten
-// thousand quiet connections keep stays small.
+// aside runs fn on a goroutine of its own and waits: what fn needs of stack, the reading goroutine, of which there are ten thousand,
+// does not keep.
+func (l *link) aside(fn func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer l.contain()
+		fn()
+	}()
+	<-done
+}
+
+// readPage reads until the connection ends.
 func (s *Server) readPage(l *link, buf *bytes.Buffer, sub Subscriber) {
-	done := make(chan struct{}, 1)
 	for {
 		if err := l.receive(buf, schema.MaxMessage); err != nil {
 			return
@@ -77,19 +94,12 @@ func (s *Server) readPage(l *link, buf *bytes.Buffer, sub Subscriber) {
 		if err := l.throttle(buf.Len()); err != nil {
 			return
 		}
-		go func() {
-			defer func() { done <- struct{}{} }()
-			defer l.contain()
-			s.handlePage(l, buf.Bytes(), sub)
-		}()
-		<-done
+		l.aside(func() { s.handlePage(l, buf.Bytes(), sub) })
 		if l.closing() {
 			l.linger()
 			return
 		}
-		if buf.Cap() > 4<<10 {
-			*buf = bytes.Buffer{}
-		}
+		*buf = bytes.Buffer{} // a page says little, and rarely
 	}
 }
 
