@@ -155,6 +155,9 @@ func (f *file) Sync() error {
 	f.d.mu.Lock()
 	defer f.d.mu.Unlock()
 	if err := f.d.ask("sync", f.name); err != nil {
+		// Linux marks the pages clean after a failed sync: what was in them is lost, and the next sync succeeds all the same.
+		clear(f.c.data[f.c.synced:])
+		f.c.synced = len(f.c.data)
 		return err
 	}
 	f.c.synced = len(f.c.data)
