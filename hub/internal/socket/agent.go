@@ -156,13 +156,22 @@ func (l *link) decodeFirst(stream schema.Stream, message []byte) (schema.Frame, 
 // takeOver makes l the device's connection: the older one is closed first, then the session opens, then the welcome goes out before
 // anything that the session sent.
 func (s *Server) takeOver(l *link, hello *schema.Hello, session uint64) bool {
+	replaced := schema.Problemf(schema.CodeReplaced, "a newer connection of %s took over", hello.Device)
 	s.mu.Lock()
+	l.number = session
 	old := s.agents[hello.Device]
-	s.agents[hello.Device] = l
+	late := old != nil && old.number > session // two at once, and the newer one was faster
+	if !late {
+		s.agents[hello.Device] = l
+	}
 	s.mu.Unlock()
+	if late {
+		l.fail(replaced)
+		return false
+	}
 	if old != nil {
 		old.retire()
-		old.fail(schema.Problemf(schema.CodeReplaced, "a newer connection of %s took over", hello.Device))
+		old.fail(replaced)
 	}
 	l.handling.Lock()
 	defer l.handling.Unlock()

@@ -190,6 +190,21 @@ func TestANewerConnectionTakesOver(t *testing.T) {
 	})
 }
 
+func TestOfTwoConnectionsAtOnceTheOneWithTheHigherNumberStays(t *testing.T) {
+	inBubble(t, socket.Limits{}, func(t *testing.T, r *rig) {
+		fast, late := r.agent(), r.agent()
+		h := hello("pi")
+		h.Last = 2
+		fast.send(h)
+		fast.expect("welcome")
+		late.send(hello("pi")) // number 1: it was identified first and is slower
+		late.expectEnd(schema.CodeReplaced)
+		if s := r.sessions(); len(s) != 1 || s[0].isClosed() {
+			t.Error("the newer session must stay, and be the only one")
+		}
+	})
+}
+
 func TestOneBadFrameLosesNoOther(t *testing.T) {
 	inBubble(t, socket.Limits{}, func(t *testing.T, r *rig) {
 		p := r.connect("pi")

@@ -72,6 +72,7 @@ type link struct {
 	handling sync.Mutex // a frame is being handled; session belongs to it
 	session  Session
 	retired  bool
+	number   uint64 // of the session; written under s.mu before anybody sees it
 }
 
 func newLink(s *Server, ws *websocket.Conn, addr string) *link {
