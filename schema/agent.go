@@ -73,7 +73,7 @@ type Welcome struct {
 	Have []Range `json:"have"`
 	// NowMS is the hub's clock, Unix ms.
 	NowMS int64 `json:"now_ms"`
-	// MonoMS is the hub's monotonic clock when this was written, in ms; [DeviceCommand.MonoMS] counts on the same clock.
+	// MonoMS is the hub's monotonic clock when it took the hello, in ms; [DeviceCommand.MonoMS] counts on the same clock.
 	MonoMS int64 `json:"mono_ms"`
 	// Describe asks for a [Describe]: the hub does not know the hash.
 	Describe bool `json:"describe,omitempty"`

@@ -95,7 +95,7 @@ type DeviceCommand struct {
 	// RemainingMS from MonoMS until the deadline; 0 or less = only report, never run.
 	RemainingMS int64 `json:"remaining_ms"`
 	// MonoMS is the hub's monotonic clock when this was written, in ms. A link can stall and deliver late: the device takes from the
-	// remaining time what the command spent on the way, which it knows from [Welcome.MonoMS] and the round trip of its hello.
+	// remaining time what the command spent on the way, which it knows from [Welcome.MonoMS] and when it sent its hello.
 	MonoMS int64 `json:"mono_ms"`
 	// Actor who asked, for the device's own log.
 	Actor string `json:"actor,omitempty"`

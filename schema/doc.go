@@ -73,9 +73,9 @@
 // newer one for the same channel cancels an older one that waits; a pulse is one edge and never waits. The deadline travels as
 // remaining time, beside the hub's monotonic clock when it was written: the agent takes off what the command spent on the way, as
 //
-//	late = (receipt − welcome receipt) − (command.mono_ms − welcome.mono_ms) + round trip of hello and welcome
+//	late = (receipt − hello sent) − (command.mono_ms − welcome.mono_ms)
 //
-// all on monotonic clocks, so that a command which a stalled link delivers after its deadline is not run. The agent journals "running" before the output moves and the result after, so that a crash in between ends as
+// on each side's monotonic clock (welcome.mono_ms is when the hub took the hello), so that a command which a stalled link delivers after its deadline is not run. The agent journals "running" before the output moves and the result after, so that a crash in between ends as
 // unknown and never as a second pulse. "done" means read back, and [Proof] says how.
 //
 // # Errors

@@ -332,16 +332,16 @@ func (a *Agent) append(t0 int64, f schema.Frame, number func(seq uint64)) {
 	if a.isDead() {
 		return
 	}
-	_, err := a.box.Append(t0, func(seq uint64) ([]byte, error) {
+	_, err := a.box.Append(t0, func(epoch string, seq uint64) ([]byte, error) {
 		number(seq)
+		if a.o.Observer != nil { // before anybody can send it
+			a.o.Observer.Generated(epoch, f)
+		}
 		return schema.Encode(f)
 	})
 	if err != nil {
 		a.log.Error("a frame was lost", "kind", f.Kind(), "err", err)
 		return
-	}
-	if a.o.Observer != nil {
-		a.o.Observer.Generated(a.box.Stat().Epoch, f)
 	}
 	a.link.Wake()
 }

@@ -115,7 +115,9 @@ func (r *rig) set(id int, on bool) string {
 		Value: schema.Bool(on), RemainingMS: 10_000})
 }
 
+// command sends a command as if it were written now, or spentMS earlier where its MonoMS is −spentMS.
 func (r *rig) command(c schema.DeviceCommand) string {
+	c.MonoMS += r.hub.MonoMS()
 	r.hub.Send(&c)
 	return c.ID
 }

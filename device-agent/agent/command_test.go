@@ -57,6 +57,27 @@ func TestRepeatedPulseActsOnce(t *testing.T) {
 	})
 }
 
+func TestCommandThatAStalledLinkDeliversLateIsNotRun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, opener)
+		r.start()
+		r.passInBubble(3 * time.Second)
+		c := press(1)
+		c.MonoMS = -c.RemainingMS - 1000
+		id := r.command(c)
+		r.passInBubble(time.Second)
+		r.final(id, schema.StateExpired)
+		if n := r.pressed(); n != 0 {
+			t.Fatalf("pressed %d times, a second after the deadline", n)
+		}
+		c = press(2)
+		c.MonoMS = -c.RemainingMS + 1000
+		id = r.command(c)
+		r.passInBubble(time.Second)
+		r.final(id, schema.StateDone)
+	})
+}
+
 func TestRepeatedPulseActsOnceAcrossARestart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, opener)

@@ -136,25 +136,26 @@ func Open(o Options) (*Box, error) {
 	return b, nil
 }
 
-// Append gives the next sequence number to encode, keeps what it returns and returns the number.
+// Append gives the epoch and the next sequence number to encode, keeps what it returns and returns the number. The number is claimed
+// on the disk before encode sees it: no later life of the process gives it out again.
 //
 // timeMS: Unix ms of the frame, 0 when not known. The number is used up only when encode succeeds. Append does not wait for the
 // disk unless memory is full. Errors: encode's, ErrClosed.
-func (b *Box) Append(timeMS int64, encode func(seq uint64) ([]byte, error)) (uint64, error) {
+func (b *Box) Append(timeMS int64, encode func(epoch string, seq uint64) ([]byte, error)) (uint64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.closed {
 		return 0, ErrClosed
 	}
-	data, err := encode(b.next)
+	if b.next > b.reserved {
+		b.writeMeta(b.next+reserve-1, false)
+	}
+	data, err := encode(b.epoch, b.next)
 	if err != nil {
 		return 0, fmt.Errorf("encode frame %d: %w", b.next, err)
 	}
 	if len(data) > schema.MaxMessage {
 		return 0, fmt.Errorf("frame of %d bytes, at most %d", len(data), schema.MaxMessage)
-	}
-	if b.next > b.reserved {
-		b.writeMeta(b.next+reserve-1, false)
 	}
 	seq := b.next
 	b.next++

@@ -43,7 +43,7 @@ func open(t *testing.T, d *disktest.Disk, change ...func(*Options)) *box {
 func (b *box) fill(n, size int) {
 	b.t.Helper()
 	for range n {
-		if _, err := b.Append(1000, func(seq uint64) ([]byte, error) { return payload(seq, size), nil }); err != nil {
+		if _, err := b.Append(1000, func(_ string, seq uint64) ([]byte, error) { return payload(seq, size), nil }); err != nil {
 			b.t.Fatal(err)
 		}
 	}
@@ -451,7 +451,7 @@ func TestAckOfASegmentRemovesItsFile(t *testing.T) {
 
 func TestAppendAfterCloseAndTooLargeAreRefused(t *testing.T) {
 	b := open(t, disktest.New())
-	if _, err := b.Append(0, func(uint64) ([]byte, error) { return make([]byte, schema.MaxMessage+1), nil }); err == nil {
+	if _, err := b.Append(0, func(string, uint64) ([]byte, error) { return make([]byte, schema.MaxMessage+1), nil }); err == nil {
 		t.Error("an oversized frame was taken")
 	}
 	if b.Stat().Last != 0 {
@@ -460,7 +460,7 @@ func TestAppendAfterCloseAndTooLargeAreRefused(t *testing.T) {
 	if err := b.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Append(0, func(uint64) ([]byte, error) { return []byte("{}"), nil }); !errors.Is(err, ErrClosed) {
+	if _, err := b.Append(0, func(string, uint64) ([]byte, error) { return []byte("{}"), nil }); !errors.Is(err, ErrClosed) {
 		t.Errorf("got %v", err)
 	}
 }

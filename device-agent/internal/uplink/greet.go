@@ -80,6 +80,7 @@ func (s *session) greet(ctx context.Context) error {
 		return &hopelessError{fmt.Errorf("%s is not the hub this device was paired with (it is %s, paired with %s); to change hubs, pair again",
 			s.l.o.Hub, c.HubID, id.HubID)}
 	}
+	s.helloAt = s.l.o.Clock.Mono()
 	if err := s.write(s.hello(c)); err != nil {
 		return err
 	}

@@ -42,7 +42,9 @@ func (s *session) take(f schema.Frame) {
 	case *schema.Pace:
 		s.l.batch.Store(int64(time.Duration(f.BatchMS) * time.Millisecond))
 		o.Paced()
-	case *schema.DeviceCommand, *schema.Cancel:
+	case *schema.DeviceCommand:
+		o.Handle(s.onArrival(f))
+	case *schema.Cancel:
 		o.Handle(f)
 	case *schema.Bye:
 		s.mu.Lock()
@@ -55,6 +57,15 @@ func (s *session) take(f schema.Frame) {
 			s.refuse(f.Seq)
 		}
 	}
+}
+
+// onArrival takes from a command's remaining time what it spent on the way: a stalled link delivers late. The hello's own way is part of
+// that, so the result is never too long. Held by TestCommandThatAStalledLinkDeliversLateIsNotRun.
+func (s *session) onArrival(c *schema.DeviceCommand) *schema.DeviceCommand {
+	late := (s.l.o.Clock.Mono() - s.helloAt).Milliseconds() - (c.MonoMS - s.hubMono)
+	arrived := *c
+	arrived.RemainingMS -= max(late, 0)
+	return &arrived
 }
 
 func (s *session) acked(f *schema.Ack) {

@@ -37,6 +37,8 @@ type session struct {
 	live    uint64 // last live number sent
 	back    uint64 // last backfill number sent
 	epoch   string
+	helloAt time.Duration // mono when the hello was sent
+	hubMono int64         // the hub's monotonic clock when it took the hello, ms
 	mu      sync.Mutex
 	waiting []schema.Range // sent and not acked, live
 	owed    []schema.Range // sent and not acked, backfill
@@ -55,7 +57,7 @@ func (s *session) welcome(w *schema.Welcome) error {
 	o := &s.l.o
 	s.heard()
 	st := o.Box.Stat()
-	s.epoch = st.Epoch
+	s.epoch, s.hubMono = st.Epoch, w.MonoMS
 	if o.Box.Collides(w.Have) {
 		if err := o.Box.StartOver(w.Have); err != nil {
 			return err

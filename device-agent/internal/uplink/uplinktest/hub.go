@@ -50,11 +50,12 @@ type Hub struct {
 	described *schema.Descriptor
 	order     []uint64
 	lenient   bool
+	began     time.Time
 }
 
 // New starts a hub and stops it with the test.
 func New(tb testing.TB) *Hub {
-	h := &Hub{tb: tb, lis: memnet.Listen("hub:80", 0), id: "hub-1", window: 64, batchMS: 100, keys: map[string]string{},
+	h := &Hub{tb: tb, lis: memnet.Listen("hub:80", 0), id: "hub-1", window: 64, batchMS: 100, began: time.Now(), keys: map[string]string{},
 		stored: map[string]map[uint64]schema.Frame{}, ranges: map[string][]schema.Range{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /api/v1/pairing-codes", h.pairingCode)
@@ -162,7 +163,7 @@ func (h *Hub) greet(conn *websocket.Conn, nonce string, f *schema.Hello) bool {
 	}
 	h.conn = conn
 	h.links++
-	return h.send(conn, &schema.Welcome{StoreGeneration: "1", Have: h.ranges[f.Epoch], NowMS: time.Now().UnixMilli(),
+	return h.send(conn, &schema.Welcome{StoreGeneration: "1", Have: h.ranges[f.Epoch], NowMS: time.Now().UnixMilli(), MonoMS: h.MonoMS(),
 		Describe: h.described == nil || h.described.Hash() != f.DescriptorHash, BatchMS: h.batchMS, Window: h.window, Session: uint64(h.links)}) == nil
 }
 
@@ -202,6 +203,9 @@ func (h *Hub) stop(conn *websocket.Conn, p *schema.Problem) {
 		conn.WriteControl(websocket.CloseMessage, msg, time.Now().Add(time.Second))
 	}
 }
+
+// MonoMS is the hub's monotonic clock, for commands.
+func (h *Hub) MonoMS() int64 { return time.Since(h.began).Milliseconds() }
 
 // Send sends a frame to the agent; the test fails when there is none.
 func (h *Hub) Send(f schema.Frame) {
