@@ -9,8 +9,8 @@ import (
 	"context"
 	"io/fs"
 	"path"
-	"strings"
 	"time"
+	"unicode"
 
 	"github.com/telltale-iot/telltale/device-agent/config"
 	"github.com/telltale-iot/telltale/device-agent/device"
@@ -59,7 +59,10 @@ func (s *Sensor) quantity(what, name, class, unit string, lo, hi float64, decima
 	q := s.cfg.Quantity(what, class, unit, lo, hi, decimals)
 	q.Name = name
 	if s.cfg.Name != "" {
-		q.Name = s.cfg.Name + " " + strings.ToLower(name[:1]) + name[1:]
+		if !unicode.IsUpper(rune(name[1])) { // CPU stays CPU
+			name = string(unicode.ToLower(rune(name[0]))) + name[1:]
+		}
+		q.Name = s.cfg.Name + " " + name
 	}
 	return q
 }
