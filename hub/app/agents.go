@@ -256,4 +256,9 @@ func (s shown) PublishFilled(device string, spans []schema.Span) {
 }
 
 // PublishGap shows a gap.
-func (s shown) PublishGap(device string, g schema.GapRecord) { s.h.rooms.PublishGap(device, g) }
+func (s shown) PublishGap(device string, g schema.GapRecord) {
+	if g.FromMS > 0 && g.ToMS >= g.FromMS && g.Ch == "" {
+		s.h.presence.Explained(device, g.FromMS, g.ToMS)
+	}
+	s.h.rooms.PublishGap(device, g)
+}

@@ -192,6 +192,15 @@ func (r *Register) Measured(id string, fromMS, toMS int64) {
 	defer r.mu.Unlock()
 	d := r.get(id)
 	d.presence.LastSeenMS = now.UnixMilli()
+	d.track.read(fromMS, toMS, d.slack())
+}
+
+// Explained notes that the device itself has told why there are no readings between fromMS and toMS, Unix ms: that time needs no gap
+// of ours.
+func (r *Register) Explained(id string, fromMS, toMS int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	d := r.get(id)
 	d.track.cover(fromMS, toMS, d.slack())
 }
 

@@ -108,6 +108,21 @@ func TestOnlyTimeWithoutReadingsIsAGap(t *testing.T) {
 	}
 }
 
+func TestWhatTheDeviceExplainedIsNoGapOfOurs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w, at := registerInBubble(t)
+		at(2000)
+		r.Online("pi", presence.Arrival{Session: 1, Backlog: 1})
+		r.Explained("pi", 1000*second, 1700*second) // its memory was lost in a restart
+		r.Measured("pi", 2001*second, 2001*second)
+		r.Status("pi", &schema.Status{}, schema.TimeSynced, 0)
+		synctest.Wait()
+		if want := []schema.Span{{FromMS: 1700 * second, ToMS: 2001 * second}}; !slices.Equal(w.gaps, want) {
+			t.Errorf("got %v, want %v", w.gaps, want)
+		}
+	})
+}
+
 func TestAFlappingLinkIsOneOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, w, at := registerInBubble(t)

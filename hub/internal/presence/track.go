@@ -32,9 +32,14 @@ func (t *track) back(nowMS int64) {
 	t.until = nowMS
 }
 
-// cover notes readings between from and to. Spans nearer than slack are one.
-func (t *track) cover(from, to, slack int64) {
+// read notes readings between from and to.
+func (t *track) read(from, to, slack int64) {
 	t.newest = max(t.newest, to)
+	t.cover(from, to, slack)
+}
+
+// cover notes that the time between from and to is accounted for. Spans nearer than slack are one.
+func (t *track) cover(from, to, slack int64) {
 	if !t.outage || to < t.spans[0].FromMS {
 		return
 	}
