@@ -159,7 +159,7 @@ type Snapshot struct {
 	T0MS int64 `json:"t0_ms"`
 	// Devices: the one of a device room, all of the fleet.
 	Devices []Device `json:"devices"`
-	// Series: the newest reading of each channel; waveforms their last seconds.
+	// Series: each channel's newest reading and those of the seconds before it that the room keeps; history may have them too.
 	Series []LiveSeries `json:"series,omitempty"`
 	// Commands not yet final, and the last of each channel.
 	Commands []Command `json:"commands,omitempty"`
@@ -173,9 +173,10 @@ type Delta struct {
 	Ver uint64 `json:"ver"`
 	// T0MS that the series' offsets count from, Unix ms.
 	T0MS int64 `json:"t0_ms,omitempty"`
-	// Devices that changed: descriptor, name, presence.
+	// Devices that changed: name, presence; with the descriptor only when that changed too, absent = as before.
 	Devices []Device `json:"devices,omitempty"`
-	// Series: every reading since the dashboard's version, as far as the room keeps them.
+	// Series: every reading since the dashboard's version, as far as the room keeps them. A waveform that was interrupted comes as several
+	// series of one channel.
 	Series []LiveSeries `json:"series,omitempty"`
 	// Commands that changed, whole.
 	Commands []Command `json:"commands,omitempty"`

@@ -135,7 +135,7 @@ export interface Welcome {
   have: Range[];
   /** now_ms is the hub's clock, Unix ms. */
   now_ms: number;
-  /** mono_ms is the hub's monotonic clock when this was written, in ms; [DeviceCommand.MonoMS] counts on the same clock. */
+  /** mono_ms is the hub's monotonic clock when it took the hello, in ms; [DeviceCommand.MonoMS] counts on the same clock. */
   mono_ms: number;
   /** describe asks for a [Describe]: the hub does not know the hash. */
   describe?: boolean;
@@ -289,7 +289,7 @@ export interface DeviceCommand {
   remaining_ms: number;
   /**
    * mono_ms is the hub's monotonic clock when this was written, in ms. A link can stall and deliver late: the device takes from the
-   * remaining time what the command spent on the way, which it knows from [Welcome.MonoMS] and the round trip of its hello.
+   * remaining time what the command spent on the way, which it knows from [Welcome.MonoMS] and when it sent its hello.
    */
   mono_ms: number;
   /** actor who asked, for the device's own log. */
@@ -733,7 +733,7 @@ export interface Snapshot {
   t0_ms: number;
   /** devices: the one of a device room, all of the fleet. */
   devices: Device[];
-  /** series: the newest reading of each channel; waveforms their last seconds. */
+  /** series: each channel's newest reading and those of the seconds before it that the room keeps; history may have them too. */
   series?: LiveSeries[];
   /** commands not yet final, and the last of each channel. */
   commands?: Command[];
@@ -747,9 +747,12 @@ export interface Delta {
   ver: number;
   /** t0_ms that the series' offsets count from, Unix ms. */
   t0_ms?: number;
-  /** devices that changed: descriptor, name, presence. */
+  /** devices that changed: name, presence; with the descriptor only when that changed too, absent = as before. */
   devices?: Device[];
-  /** series: every reading since the dashboard's version, as far as the room keeps them. */
+  /**
+   * series: every reading since the dashboard's version, as far as the room keeps them. A waveform that was interrupted comes as several
+   * series of one channel.
+   */
   series?: LiveSeries[];
   /** commands that changed, whole. */
   commands?: Command[];

@@ -46,6 +46,7 @@ func (s *Server) serveAgent(l *link) {
 		l.linger()
 		return
 	}
+	took := s.monoMS()
 	session, err := s.o.Devices.Identify(l.ctx, nonce, hello)
 	if err == nil {
 		if p := s.admit(l); p != nil {
@@ -60,7 +61,7 @@ func (s *Server) serveAgent(l *link) {
 	l.mu.Lock()
 	l.who = hello.Device
 	l.mu.Unlock()
-	if !s.takeOver(l, hello, session) {
+	if !s.takeOver(l, hello, session, took) {
 		l.linger()
 		return
 	}
@@ -154,8 +155,8 @@ func (l *link) decodeFirst(stream schema.Stream, message []byte) (schema.Frame, 
 }
 
 // takeOver makes l the device's connection: the older one is closed first, then the session opens, then the welcome goes out before
-// anything that the session sent.
-func (s *Server) takeOver(l *link, hello *schema.Hello, session uint64) bool {
+// anything that the session sent. took is the hub's monotonic clock when the hello arrived.
+func (s *Server) takeOver(l *link, hello *schema.Hello, session uint64, took int64) bool {
 	replaced := schema.Problemf(schema.CodeReplaced, "a newer connection of %s took over", hello.Device)
 	s.mu.Lock()
 	l.number = session
@@ -189,7 +190,7 @@ func (s *Server) takeOver(l *link, hello *schema.Hello, session uint64) bool {
 		return false
 	}
 	l.session = open
-	welcome.MonoMS = s.monoMS()
+	welcome.MonoMS = took
 	l.welcome(welcome)
 	s.log.Info("device connected", "device", hello.Device, "addr", l.addr, "agent", hello.Agent, "session", session)
 	return true
