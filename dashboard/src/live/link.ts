@@ -5,6 +5,8 @@ import { type Flush, Model } from './flush'
 
 /** A page without link for this long, in ms, no longer shows the present and says so. */
 export const VIEW_STALE_MS = 3_000
+/** After the link is back, what arrives first may take this long, in ms; until then nothing is called old for our own silence. */
+const SETTLE_MS = 1_500
 /** Weight of the newest measurement in the smoothed round trip and clock offset. */
 const SMOOTH = 0.3
 
@@ -25,6 +27,8 @@ export class LinkModel extends Model {
   hub = ''
   private offset = 0
   private measured = false
+  /** Unix ms of the hub when the link was last lost; 0 = never. */
+  private lastHeld = 0
   private lostAt: number | undefined
   private cancel: (() => void) | undefined
 
@@ -39,6 +43,15 @@ export class LinkModel extends Model {
   /** The hub's clock, Unix ms. */
   now(): number {
     return this.timers.wall() + this.offset
+  }
+
+  /**
+   * The time, Unix ms of the hub, at which what is shown is to be judged: now, or, while the page itself has no link, the last moment
+   * it had one. A device is not silent because we do not hear it.
+   */
+  judged(): number {
+    const settled = this.state.is === 'open' && this.timers.mono() - this.state.since >= SETTLE_MS
+    return settled || this.lastHeld === 0 ? this.now() : Math.min(this.now(), this.lastHeld)
   }
 
   /** True when what is shown is no longer the present. */
@@ -60,6 +73,7 @@ export class LinkModel extends Model {
       this.cancel?.()
     } else if (was === 'open' || this.lostAt === undefined) {
       this.lostAt = this.timers.mono()
+      this.lastHeld = this.asOf
       this.cancel = this.timers.after(VIEW_STALE_MS, () => {
         this.changedNow()
       })

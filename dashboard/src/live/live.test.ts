@@ -232,6 +232,19 @@ test('the view is stale three seconds after the link is lost and recovers with i
   expect(live.link.stale).toBe(false)
 })
 
+test('a device is not called silent because the page has no link', () => {
+  read(21.5)
+  hub().end()
+  vi.advanceTimersByTime(60_000)
+  expect(live.link.stale).toBe(true)
+  expect(is()).toBe('live') // as of the moment the link was lost, and the page says so
+  hub().greet()
+  vi.advanceTimersByTime(1_000)
+  expect(is()).toBe('live') // the first readings are on their way
+  vi.advanceTimersByTime(1_000)
+  expect(is()).toBe('stale')
+})
+
 test('another version of the hub asks for a reload', () => {
   hub().end()
   vi.advanceTimersByTime(1_000)

@@ -105,7 +105,7 @@ export class Live {
     this.fleet = new Fleet({
       flush: this.flush,
       commands: this.commands,
-      now: () => this.link.now(),
+      now: () => this.link.judged(),
       mono: () => timers.mono(),
     })
   }

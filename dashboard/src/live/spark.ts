@@ -1,6 +1,9 @@
 /** How many buckets a sparkline has: about one per 3 px of the smallest tile. */
 export const SPARK_BUCKETS = 60
 
+/** Share of the variance that a line must explain to be called a trend. */
+const MIN_FIT = 0.3
+
 /**
  * Spark is the short memory of a tile: the mean of each of 60 equal spans up to now.
  *
@@ -81,19 +84,19 @@ export class Spark {
   }
 
   /**
-   * Change per hour by least squares over the window; undefined when it covers less than a sixth of the window, because a
-   * line through two points is a guess and not a trend.
+   * Change per hour by least squares over the window; 0 when the line explains too little of what was read to be one. undefined when
+   * less than a quarter of the window is known, because that is a guess and not a trend.
    */
   slopePerHour(): number | undefined {
-    const means = this.means()
-    let n = 0,
-      sx = 0,
-      sy = 0,
-      sxx = 0,
-      sxy = 0
+    let n = 0
+    let sx = 0
+    let sy = 0
+    let sxx = 0
+    let sxy = 0
+    let syy = 0
     let first = -1
     let last = -1
-    means.forEach((y, x) => {
+    this.means().forEach((y, x) => {
       if (Number.isNaN(y)) return
       if (first < 0) first = x
       last = x
@@ -102,10 +105,14 @@ export class Spark {
       sy += y
       sxx += x * x
       sxy += x * y
+      syy += y * y
     })
-    if (n < 3 || last - first < SPARK_BUCKETS / 6) return undefined
-    const perBucket = (n * sxy - sx * sy) / (n * sxx - sx * sx)
-    return (perBucket * 3_600_000) / this.spanMs
+    if (n < 3 || last - first < SPARK_BUCKETS / 4) return undefined
+    const vx = n * sxx - sx * sx
+    const vy = n * syy - sy * sy
+    const cov = n * sxy - sx * sy
+    if (vy <= 0 || (cov * cov) / (vx * vy) < MIN_FIT) return 0
+    return ((cov / vx) * 3_600_000) / this.spanMs
   }
 
   private advance(span: number): void {
