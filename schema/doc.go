@@ -88,3 +88,5 @@
 //
 //	1  2026-11  first version
 package schema
+
+//go:generate go run ./gen -root ..

@@ -16,8 +16,6 @@ import (
 	"path/filepath"
 )
 
-//go:generate go run . -root ../..
-
 // output is one generated file, named from the module's root.
 type output struct {
 	path string
