@@ -145,7 +145,7 @@ func (s *Session) otherBoot(boot string, monoMS int64) (offset, error) {
 	if len(s.guesses) >= maxGuesses {
 		return offset{s.bootMS - guessMS - monoMS, schema.TimeEstimated}, nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), storeWithin)
+	ctx, cancel := context.WithTimeout(s.conn, storeWithin)
 	defer cancel()
 	ms, tq, err := s.in.store.Boot(ctx, s.device, boot)
 	if err != nil {

@@ -143,7 +143,8 @@ func (in *Ingest) Forget(device string) {
 // Open begins a connection of a device: it measures the boot's clock and returns what is stored of the epoch, for the welcome.
 //
 // Numbers below h.First that are neither stored nor gaps can never come any more: they become a gap of reason damaged. Errors are
-// internal: the store could not be asked. Close the session when the connection ends; two sessions of one device may overlap.
+// internal: the store could not be asked. ctx is the connection's: when it ends, a frame that waits for the store is given up, so that
+// closing never waits (TestAnEndedConnectionDoesNotWaitForAFullQueue). Close the session then; two sessions of one device may overlap.
 func (in *Ingest) Open(ctx context.Context, h *schema.Hello, l Link) (*Session, []schema.Range, error) {
 	head, err := in.head(ctx, h.Device)
 	if err != nil {
@@ -153,11 +154,12 @@ func (in *Ingest) Open(ctx context.Context, h *schema.Hello, l Link) (*Session, 
 	if err != nil {
 		return nil, nil, fmt.Errorf("open device=%s: %w", h.Device, err)
 	}
-	s := &Session{in: in, link: l, head: head, device: h.Device, epoch: h.Epoch, closed: make(chan struct{})}
+	s := &Session{in: in, link: l, head: head, device: h.Device, epoch: h.Epoch, top: h.Last}
 	if err := s.startClock(ctx, h); err != nil {
 		return nil, nil, fmt.Errorf("open device=%s: %w", h.Device, err)
 	}
 	s.have = append(s.have, have...)
+	s.conn, s.end = context.WithCancel(ctx)
 	s.lost(h)
 	return s, have, nil
 }
@@ -233,7 +235,7 @@ func (h *head) last() int64 {
 }
 
 // split sorts the series of a batch: those whose newest reading is newer than what is shown become the shown ones, the others only
-// belong into history. now bounds what is remembered: a time ahead of it must not hide what comes after.
+// belong into history.
 func (h *head) split(b *schema.Batch) (fresh []schema.Series, old []schema.Span) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

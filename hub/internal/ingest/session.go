@@ -1,7 +1,9 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -20,6 +22,9 @@ const (
 	fullPatience = 10 * time.Second
 	// maxSpans bounds the filled spans of one message; more become one.
 	maxSpans = 16
+	// maxAhead bounds how far a frame's number may lie beyond all that the device said it gave out: what a fast one measures while a dying
+	// link is not noticed, many times over. A device that claims more would lose what it measures later, as known already.
+	maxAhead = 1 << 20
 )
 
 // Session is one connection of one device. Frames are given to it one at a time (the connection's reader); Close and Clock may come
@@ -30,13 +35,15 @@ type Session struct {
 	head   *head
 	device string
 	epoch  string
-	closed chan struct{}
+	conn   context.Context // of the connection; nothing is waited for after its end
+	end    context.CancelFunc
 
 	boot    string            // of the hello
 	bootMS  int64             // when that boot began, Unix ms of the hub
 	guesses map[string]offset // other boots, by id
 
 	types map[string]schema.ValueType // by channel; nil = not described yet
+	top   uint64                      // the largest number the device gave out, as far as is known
 
 	mu       sync.Mutex
 	clock    clock
@@ -76,8 +83,8 @@ func (s *Session) Readings(r *schema.Readings) *schema.Problem {
 		s.in.count.refused.Add(1)
 		return p
 	}
-	if s.repeated(r.Seq, r.Seq) {
-		return nil
+	if p := s.reach(r.Seq); p != nil || s.repeated(r.Seq, r.Seq) {
+		return p
 	}
 	low, high, n := extent(r.Series)
 	t0, tq, err := s.place(frameTime{t0MS: r.T0MS, monoMS: r.MonoMS, boot: r.Boot, low: low, high: high, fresh: !r.Backfill})
@@ -100,11 +107,8 @@ func (s *Session) Readings(r *schema.Readings) *schema.Problem {
 
 // Gap takes a gap frame; its times are put right where the device did not know them. Problems as in Readings.
 func (s *Session) Gap(g *schema.Gap) *schema.Problem {
-	if g.Last > maxSeq {
-		return s.refuse(0, "gap %d–%d: sequence numbers end at %d", g.First, g.Last, uint64(maxSeq))
-	}
-	if s.repeated(g.First, g.Last) {
-		return nil
+	if p := s.reach(g.Last); p != nil || s.repeated(g.First, g.Last) {
+		return p
 	}
 	placed := *g
 	placed.FromMS, placed.ToMS = s.gapTimes(g)
@@ -142,7 +146,7 @@ func (s *Session) gapTimes(g *schema.Gap) (fromMS, toMS int64) {
 // afterLastReading moves the start of a restart's gap to the last reading that arrived before the agent died: the agent only knows when it
 // last wrote to its card, minutes before, and the chart would show a hole where there are readings.
 func (s *Session) afterLastReading(fromMS, toMS int64) int64 {
-	ctx, cancel := context.WithTimeout(context.Background(), storeWithin)
+	ctx, cancel := context.WithTimeout(s.conn, storeWithin)
 	defer cancel()
 	last, err := s.in.store.LastBefore(ctx, s.device, toMS)
 	if err != nil { // a gap that is too long is still true
@@ -153,11 +157,8 @@ func (s *Session) afterLastReading(fromMS, toMS int64) int64 {
 
 // Event takes an event frame. Problems as in Readings.
 func (s *Session) Event(e *schema.Event) *schema.Problem {
-	if e.Seq > maxSeq {
-		return s.refuse(0, "event: sequence numbers end at %d", uint64(maxSeq))
-	}
-	if s.repeated(e.Seq, e.Seq) {
-		return nil
+	if p := s.reach(e.Seq); p != nil || s.repeated(e.Seq, e.Seq) {
+		return p
 	}
 	t0, tq, err := s.place(frameTime{t0MS: e.T0MS, monoMS: e.MonoMS, boot: e.Boot})
 	if err != nil {
@@ -167,6 +168,17 @@ func (s *Session) Event(e *schema.Event) *schema.Problem {
 	return s.append(e.Seq, e.Seq, func() error {
 		return s.in.store.AppendEvent(at, *e, func(err error) { s.committed(err, e.Seq, e.Seq, nil) })
 	})
+}
+
+// reach refuses a number far beyond those the device gave out: the hello's, and what came since. The problem has no seq, because a later
+// hello may bring the frame into reach.
+func (s *Session) reach(last uint64) *schema.Problem {
+	if last > maxSeq || last > s.top && last-s.top > maxAhead {
+		s.in.count.refused.Add(1)
+		return problem(0, "number %d is out of reach: the newest one this device gave out is %d", last, s.top)
+	}
+	s.top = max(s.top, last)
+	return nil
 }
 
 // repeated acks again what is stored already.
@@ -194,7 +206,7 @@ func (s *Session) append(first, last uint64, try func() error) *schema.Problem {
 			select {
 			case <-again.C:
 				err = try()
-			case <-s.closed:
+			case <-s.conn.Done():
 				return s.unavailable(err)
 			case <-give.C:
 				return s.unavailable(err)
@@ -213,17 +225,21 @@ func temporary(err error) bool {
 	return ok && t.Temporary()
 }
 
-// unavailable says that the frame must come again later; the reason stays in the log.
+// unavailable says that the frame must come again, which takes a new connection; the reason stays in the log.
 func (s *Session) unavailable(err error) *schema.Problem {
-	s.in.log.Warn("frame is not stored", "device", s.device, "err", err)
-	return schema.Problemf(schema.CodeUnavailable, "the hub cannot store readings at the moment; come back and send them again")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.fail(err)
 }
 
-func (s *Session) refuse(seq uint64, format string, args ...any) *schema.Problem {
-	s.in.count.refused.Add(1)
-	p := schema.Problemf(schema.CodeBadFrame, format, args...)
-	p.Seq = seq
-	return p
+// fail has the connection closed, once, because something was not stored; the caller holds mu.
+func (s *Session) fail(err error) *schema.Problem {
+	if s.failure == nil {
+		s.in.log.Warn("frames are not stored, the device must send them again", "device", s.device, "err", err)
+		s.failure = schema.Problemf(schema.CodeUnavailable, "the hub cannot store readings at the moment; come back and send them again")
+	}
+	s.tell()
+	return s.failure
 }
 
 // committed is called by the store, from its writer: it only notes what is to be told.
@@ -232,11 +248,7 @@ func (s *Session) committed(err error, first, last uint64, old []schema.Span) {
 	defer s.mu.Unlock()
 	if err != nil {
 		s.in.count.failed.Add(1)
-		s.in.log.Warn("frame is not stored", "device", s.device, "seq", first, "err", err)
-		if s.failure == nil {
-			s.failure = schema.Problemf(schema.CodeUnavailable, "the hub could not store readings; come back and send them again")
-		}
-		s.tell()
+		s.fail(fmt.Errorf("seq=%d: %w", first, err))
 		return
 	}
 	s.have.add(first, last)
@@ -288,7 +300,7 @@ func (s *Session) Close() {
 	s.mu.Lock()
 	if !s.ended {
 		s.ended = true
-		close(s.closed)
+		s.end()
 		if s.timer != nil && s.timer.Stop() {
 			s.flushing.Done() // flush will not
 		}
@@ -299,7 +311,7 @@ func (s *Session) Close() {
 
 // mergeSpans sorts spans and joins those that touch; too many become one.
 func mergeSpans(spans []schema.Span) []schema.Span {
-	slices.SortFunc(spans, func(a, b schema.Span) int { return int(a.FromMS - b.FromMS) })
+	slices.SortFunc(spans, func(a, b schema.Span) int { return cmp.Compare(a.FromMS, b.FromMS) })
 	out := spans[:0]
 	for _, x := range spans {
 		if n := len(out); n > 0 && x.FromMS <= out[n-1].ToMS+1 {

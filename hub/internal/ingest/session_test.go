@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync"
@@ -103,6 +104,29 @@ func TestAFullQueueHoldsOnlyThisDevice(t *testing.T) {
 		if p == nil || p.Code != schema.CodeUnavailable || p.Seq != 0 {
 			t.Errorf("after %s: %v, want unavailable without a seq: the frame must come again", fullPatience, p)
 		}
+		if b.takeAcks(); len(b.fails) != 1 { // the device sends again only on a new connection
+			t.Errorf("the connection is closed %d times, want once", len(b.fails))
+		}
+	})
+}
+
+func TestAnEndedConnectionDoesNotWaitForAFullQueue(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		ctx, cut := context.WithCancel(t.Context())
+		s, _, err := b.in.Open(ctx, hello(nil), Link{Fail: func(*schema.Problem) {}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		b.store.full = true
+		time.AfterFunc(time.Second, cut)
+		began := time.Now()
+		if p := s.Event(&schema.Event{Seq: 1, Type: "started"}); p == nil || p.Code != schema.CodeUnavailable {
+			t.Errorf("got %v", p)
+		}
+		if took := time.Since(began); took != time.Second {
+			t.Errorf("waited %s, want until the connection ended", took)
+		}
 	})
 }
 
@@ -174,6 +198,11 @@ func TestSequenceNumbersBeyondTheStoreAreRefused(t *testing.T) {
 		s, _ := b.connect(nil)
 		defer s.Close()
 		const big = 1 << 63
+		if p := s.Gap(&schema.Gap{First: 1, Last: 1 << 40, Reason: schema.GapQuota}); p == nil || p.Code != schema.CodeBadFrame || p.Seq != 0 {
+			t.Errorf("a gap that burns the epoch: %v", p)
+		}
+		b.take(s, reading(maxAhead, 1))
+		b.take(s, reading(2*maxAhead, 1)) // what came moves the reach
 		for _, p := range []*schema.Problem{s.Readings(reading(big, 1)), s.Gap(&schema.Gap{First: 1, Last: big, Reason: schema.GapQuota}),
 			s.Event(&schema.Event{Seq: big, Type: "started"})} {
 			if p == nil || p.Code != schema.CodeBadFrame {
