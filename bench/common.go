@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -28,6 +29,7 @@ type common struct {
 	Runs     int      `default:"3" help:"How often to measure each variant."`
 	Seconds  float64  `default:"8" help:"Length of one measurement, in seconds."`
 	Hub      string   `help:"Binary of the hub; it is built when this is empty." placeholder:"FILE"`
+	Versus   []string `help:"Other binaries of the hub, measured in turn with the first: what did a change bring?" placeholder:"FILE"`
 	HubEnv   []string `help:"Environment for the hub, GOGC=50." placeholder:"NAME=VALUE"`
 	TempDir  string   `help:"Where data folders are made; must be on a real disk for the bytes written to mean anything." placeholder:"DIR"`
 	Baseline bool     `default:"true" negatable:"" help:"Measure the naive hub too."`
@@ -68,9 +70,15 @@ func (c *common) prepare(ctx context.Context, baselines ...string) (all []varian
 	if err != nil {
 		return nil, nil, errors.Join(err, clean())
 	}
-	all = append(all, variant{name: nameHub, start: func(ctx context.Context) (*target.Target, error) {
-		return target.Start(ctx, target.Options{Binary: bin, Args: []string{"serve", "--log-level", "warn"}, Env: c.HubEnv, TempDir: c.TempDir})
-	}})
+	for i, hub := range append([]string{bin}, c.Versus...) {
+		name := nameHub
+		if i > 0 {
+			name = filepath.Base(hub)
+		}
+		all = append(all, variant{name: name, start: func(ctx context.Context) (*target.Target, error) {
+			return target.Start(ctx, target.Options{Binary: hub, Args: []string{"serve", "--log-level", "warn"}, Env: c.HubEnv, TempDir: c.TempDir})
+		}})
+	}
 	if !c.Baseline {
 		return all, clean, nil
 	}

@@ -114,7 +114,8 @@ func progress(devices []*load.Device) (acked uint64, latency figure.Latencies, e
 
 // drain waits until everything is acked: nothing that was measured may get lost.
 func drain(ctx context.Context, devices []*load.Device) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	const within = 3 * time.Minute // 64 frames of a thousand readings from each of 50 devices, on a busy machine
+	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	for _, d := range devices {
 		if err := d.Drained(ctx); err != nil {
