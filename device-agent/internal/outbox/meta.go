@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/telltale-iot/telltale/device-agent/internal/disk"
 	"github.com/telltale-iot/telltale/schema"
@@ -21,7 +22,6 @@ type meta struct {
 	Reserved uint64    `json:"reserved"` // numbers up to this one may have been given out
 	Floor    uint64    `json:"floor"`    // every number below it was acked
 	WallMS   int64     `json:"wall_ms"`  // when this was written, Unix ms, 0 = not known
-	Clean    bool      `json:"clean"`    // nothing was left in memory: Reserved is exactly the last number
 	Gaps     []metaGap `json:"gaps,omitempty"`
 }
 
@@ -35,12 +35,12 @@ type metaGap struct {
 
 const metaVersion = 1
 
-// writeMeta claims the numbers up to reserved. When the disk refuses, the numbers are used all the same: after a crash the hub would
+// writeMeta claims the numbers up to reserved; clean: nothing is left in memory and nothing follows, so none beyond the last one. When the disk refuses, the numbers are used all the same: after a crash the hub would
 // see a new epoch or drop repeats, and Stat says so meanwhile.
 func (b *Box) writeMeta(reserved uint64, clean bool) {
 	b.metaAt, b.metaNext, b.metaGaps = b.o.Mono(), b.next, len(b.gaps) > 0
 	b.reserved = max(b.reserved, reserved)
-	m := meta{Version: metaVersion, Gen: b.metaGen + 1, Epoch: b.epoch, Reserved: b.reserved, Floor: b.floor, WallMS: b.o.WallMS(), Clean: clean}
+	m := meta{Version: metaVersion, Gen: b.metaGen + 1, Epoch: b.epoch, Reserved: b.reserved, Floor: b.floor, WallMS: b.o.WallMS()}
 	if clean {
 		m.Reserved = b.next - 1
 	}
@@ -144,7 +144,7 @@ func (b *Box) load() error {
 		return b.startAnew(names, damaged)
 	}
 	if damaged { // the lost slot may have been the newer one and have claimed one more block
-		m.Reserved, m.Clean = m.Reserved+reserve+1, false
+		m.Reserved += mostClaim + 1
 	}
 	b.epoch, b.metaGen, b.floor = m.Epoch, m.Gen, max(m.Floor, 1)
 	broken := b.loadSegments(names)
@@ -161,7 +161,12 @@ func (b *Box) load() error {
 	if len(b.gaps) == 0 && len(b.segs) == 0 {
 		b.floor = b.next
 	}
-	if b.writeMeta(b.next+reserve-1, false); b.lastErr != nil {
+	b.writeMeta(b.next+b.claim-1, false)
+	if errors.Is(b.lastErr, syscall.ENOSPC) && len(b.segs) > 0 { // the oldest file gives way, and says so, before the whole backlog is put aside
+		b.dropOldest()
+		b.writeMeta(b.next+b.claim-1, false)
+	}
+	if b.lastErr != nil {
 		return b.workInMemory()
 	}
 	return nil
@@ -197,7 +202,7 @@ func (b *Box) startAnew(names []string, damaged bool) error {
 	if damaged || lost > 0 {
 		b.o.Log.Error("outbox position is lost; starting a new epoch", "epoch", epoch, "files", lost)
 	}
-	b.writeMeta(reserve, false)
+	b.writeMeta(b.claim, false)
 	return nil
 }
 

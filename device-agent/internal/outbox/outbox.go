@@ -28,8 +28,9 @@ const (
 	SegmentBytes = 256 << 10
 	// maxGaps bounds the gap records kept; above it the nearest two become one.
 	maxGaps = 64
-	// reserve is how many sequence numbers one write of meta claims ahead: after a crash the unused ones become a gap.
-	reserve = 1024
+	// leastClaim and mostClaim bound how many sequence numbers one write of meta claims ahead. After a crash nobody can tell a claimed
+	// number that was lost from one that was never used: all become a gap. So a claim is twice what the last heartbeat used.
+	leastClaim, mostClaim = 64, 1024
 	// heartbeat is how often meta is renewed while frames flow, so that a restart gap starts close to the truth: 1,440 small writes
 	// a day at most.
 	heartbeat = time.Minute
@@ -108,6 +109,7 @@ type Box struct {
 	firstOwn  uint64 // first number this process gave out or can give out
 	confirmed bool   // a hub has shown that firstOwn was new
 
+	claim    uint64 // how many numbers the next write of meta claims
 	metaGen  uint64
 	metaAt   time.Duration
 	metaNext uint64 // next when meta was written
@@ -128,7 +130,7 @@ func Open(o Options) (*Box, error) {
 	if o.MaxDisk < 2*SegmentBytes || o.MaxRAM < 64<<10 {
 		return nil, fmt.Errorf("outbox: at least %d bytes of disk and 64 KiB of memory are needed", 2*SegmentBytes)
 	}
-	b := &Box{o: o}
+	b := &Box{o: o, claim: leastClaim}
 	if err := b.load(); err != nil {
 		return nil, err
 	}
@@ -148,7 +150,8 @@ func (b *Box) Append(timeMS int64, encode func(epoch string, seq uint64) ([]byte
 		return 0, ErrClosed
 	}
 	if b.next > b.reserved {
-		b.writeMeta(b.next+reserve-1, false)
+		b.claim = min(2*b.claim, mostClaim) // used up before the heartbeat
+		b.writeMeta(b.next+b.claim-1, false)
 	}
 	data, err := encode(b.epoch, b.next)
 	if err != nil {
@@ -323,11 +326,15 @@ func (b *Box) Tick() {
 		b.spill()
 	}
 	if b.lastErr != nil && len(b.mem) == 0 && now >= b.retryAt {
-		b.writeMeta(b.next+reserve-1, false)
+		b.writeMeta(b.next+b.claim-1, false)
 	}
 	told := b.metaGaps && len(b.gaps) == 0 // the hub has heard of all gaps: the next start need not tell them again
-	if told || now-b.metaAt >= heartbeat && b.next != b.metaNext {
-		b.writeMeta(b.next+reserve-1, false)
+	due := now-b.metaAt >= heartbeat && b.next != b.metaNext
+	if due {
+		b.claim = min(max(2*(b.next-b.metaNext), leastClaim), mostClaim)
+	}
+	if told || due {
+		b.writeMeta(b.next+b.claim-1, false)
 	}
 }
 

@@ -259,7 +259,7 @@ func TestDamageInTheFileWhileRunningBecomesAGap(t *testing.T) {
 func TestDamagedPositionDoesNotReuseNumbers(t *testing.T) {
 	d := disktest.New()
 	b := open(t, d)
-	b.fill(reserve+10, 40) // at least two claims, so both slots exist
+	b.fill(mostClaim+10, 40) // at least two claims, so both slots exist
 	epoch, last := b.Stat().Epoch, b.Stat().Last
 	d.PowerCut(0)
 	for _, name := range []string{"meta-a", "meta-b"} {
@@ -537,7 +537,7 @@ func TestNumbersUsedWithoutANoteAreNotUsedTwice(t *testing.T) {
 		}
 		return syscall.EROFS
 	})
-	b.fill(reserve+500, 100) // beyond what meta has claimed
+	b.fill(mostClaim+500, 100) // beyond what meta has claimed
 	b.Ack([]schema.Range{{2, b.Stat().Last}})
 	used := b.Stat().Last
 

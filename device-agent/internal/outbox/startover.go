@@ -49,9 +49,9 @@ func (b *Box) StartOver(have []schema.Range) error {
 	b.segs, b.mem, b.gaps, b.acked, b.memBytes = nil, nil, nil, nil, 0
 	b.epoch, b.next, b.floor, b.reserved, b.firstOwn, b.confirmed = epoch, 1, 1, 0, 1, true
 	for _, g := range gaps {
-		for _, part := range stored.without(g.Seq, g.Last) { // one number stands for the whole stretch: the old ones mean nothing now
+		for range stored.without(g.Seq, g.Last) { // one number stands for the whole stretch: the old ones mean nothing now
 			b.addGap(Record{Seq: b.next, Last: b.next, TimeMS: g.TimeMS, ToMS: g.ToMS, Reason: g.Reason})
-			b.next += min(part[1]-part[0]+1, 1)
+			b.next++
 		}
 	}
 	for _, s := range segs {
@@ -67,7 +67,7 @@ func (b *Box) StartOver(have []schema.Range) error {
 			b.again(f.tms, f.data, "")
 		}
 	}
-	b.writeMeta(b.next+reserve-1, false)
+	b.writeMeta(b.next+b.claim-1, false)
 	b.o.Log.Warn("outbox started a new epoch: numbers had been given out twice", "epoch", epoch, "from", old)
 	return nil
 }
@@ -101,4 +101,27 @@ func renumber(data []byte, seq uint64) []byte {
 		j++
 	}
 	return slices.Concat(data[:i], strconv.AppendUint(nil, seq, 10), data[j:])
+}
+
+// Void forgets every ack: the hub's store is another one than the one that gave them. What is no longer here becomes a gap, out of which
+// the next Ack takes what the store does have.
+func (b *Box) Void() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.acked = nil
+	var have rangeSet
+	for _, s := range b.segs {
+		for _, r := range b.read(s) {
+			have.add(r.Seq, r.Seq)
+		}
+	}
+	for i := range b.mem {
+		have.add(b.mem[i].seq, b.mem[i].seq)
+	}
+	for _, g := range b.gaps {
+		have.add(g.Seq, g.Last)
+	}
+	for _, hole := range have.without(b.floor, b.next-1) {
+		b.addGap(Record{Seq: hole[0], Last: hole[1], Reason: schema.GapDamaged})
+	}
 }
