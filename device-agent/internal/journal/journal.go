@@ -114,7 +114,10 @@ func (j *Journal) replay(data []byte) error {
 			for e, n := range s.Newest {
 				j.newest[e] = max(j.newest[e], n)
 			}
-			for _, e := range slices.Concat(s.Last, s.Entries) {
+			for _, e := range s.Last {
+				j.last[e.Entity+"."+e.Channel] = e // not an entry of its own: its place among the ids is where Entries have it
+			}
+			for _, e := range s.Entries {
 				j.take(e)
 			}
 			return nil
@@ -269,10 +272,11 @@ func (j *Journal) rotate() error {
 		return errors.Join(fmt.Errorf("write %s: %w", name, err), f.Close(), j.d.Remove(name))
 	}
 	j.file, j.name, j.bytes = f, name, len(buf)
-	return j.removeOlder(old)
+	j.removeOlder(old)
+	return nil
 }
 
-func (j *Journal) removeOlder(old string) error {
+func (j *Journal) removeOlder(old string) {
 	names, err := j.d.List()
 	if err != nil {
 		names = []string{old}
@@ -284,5 +288,4 @@ func (j *Journal) removeOlder(old string) error {
 			}
 		}
 	}
-	return nil
 }

@@ -83,6 +83,25 @@ func TestLastSetIsRemembered(t *testing.T) {
 	}
 }
 
+func TestTheNewestAreRememberedLongestAlsoAfterARestart(t *testing.T) {
+	d := disktest.New()
+	j := open(d)
+	for n := 1; n <= Keep; n++ {
+		must(t, j.Start(entry(n)))
+		must(t, j.Finish(done(entry(n))))
+	}
+	must(t, j.Close())
+	j = open(d)
+	for n := Keep + 1; n <= Keep+Keep/2; n++ {
+		j.Note(done(entry(n)))
+	}
+	for n := Keep/2 + 1; n <= Keep+Keep/2; n++ {
+		if s := state(t, j, n); s != schema.StateDone {
+			t.Fatalf("%d of %d is forgotten", n, Keep+Keep/2)
+		}
+	}
+}
+
 func TestTornAndFlippedJournalKeepsWhatIsWhole(t *testing.T) {
 	d := disktest.New()
 	j := open(d)
