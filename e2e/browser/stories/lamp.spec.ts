@@ -46,7 +46,7 @@ test('the ledger on the device page tells a command from asked to done, with its
   await expect(row).toHaveAttribute('data-state', 'done')
   await expect(row).toContainText('Ceiling lamp: On')
   await expect(row).toContainText(/Done in .*, read back/)
-  const story = await row.locator('[title*="queued"]').getAttribute('title')
+  const story = await row.locator('span[title*="done"]').getAttribute('title')
   const steps = story?.split('\n').map((line) => line.replace(/^[\d:]+ /, '')) ?? []
   expect(steps).toEqual((await hub.commands(room))[0]?.log.map((s) => s.state))
   expect(steps[0]).toBe('queued')
