@@ -22,7 +22,7 @@ import (
 )
 
 // Appender queues frames for a durable commit. done is called once, after the commit or when it failed. An error with
-// Temporary() true means: the queue is full, try again a little later.
+// Temporary() true means: the queue is full, try again a little later; one with Refused() true to done: this frame can never be stored.
 type Appender interface {
 	Append(b schema.Batch, done func(error)) error
 	AppendGap(device, epoch string, g schema.Gap, done func(error)) error

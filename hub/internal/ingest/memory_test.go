@@ -22,6 +22,12 @@ type full struct{}
 func (full) Error() string   { return "full" }
 func (full) Temporary() bool { return true }
 
+// refusal is the error of a store that will never take a frame.
+type refusal struct{}
+
+func (refusal) Error() string { return "refused" }
+func (refusal) Refused() bool { return true }
+
 // memory is a Store in memory: commits happen when the test says so. The real store is proven in its own package; parts of the hub do
 // not import each other.
 type memory struct {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"sync"
@@ -100,9 +101,8 @@ func (s *Session) Readings(r *schema.Readings) *schema.Problem {
 	}
 	b.Backfill = b.Backfill || len(fresh) == 0
 	s.in.count.readings.Add(uint64(n))
-	return s.append(r.Seq, r.Seq, func() error {
-		return s.in.store.Append(b, func(err error) { s.committed(err, r.Seq, r.Seq, old) })
-	})
+	f := frame{first: r.Seq, last: r.Seq, at: schema.Span{FromMS: t0 + low, ToMS: t0 + high}, old: old}
+	return s.append(func() error { return s.in.store.Append(b, func(err error) { s.committed(err, f) }) })
 }
 
 // Gap takes a gap frame; its times are put right where the device did not know them. Problems as in Readings.
@@ -112,12 +112,13 @@ func (s *Session) Gap(g *schema.Gap) *schema.Problem {
 	}
 	placed := *g
 	placed.FromMS, placed.ToMS = s.gapTimes(g)
-	return s.append(g.First, g.Last, func() error {
+	f := frame{first: g.First, last: g.Last, at: schema.Span{FromMS: placed.FromMS, ToMS: placed.ToMS}}
+	return s.append(func() error {
 		return s.in.store.AppendGap(s.device, s.epoch, placed, func(err error) {
 			if err == nil {
 				s.in.rooms.PublishGap(s.device, s.record(&placed))
 			}
-			s.committed(err, g.First, g.Last, nil)
+			s.committed(err, f)
 		})
 	})
 }
@@ -165,9 +166,8 @@ func (s *Session) Event(e *schema.Event) *schema.Problem {
 		return s.unavailable(err)
 	}
 	at := schema.Batch{Device: s.device, Epoch: s.epoch, Seq: e.Seq, T0MS: t0, Time: tq}
-	return s.append(e.Seq, e.Seq, func() error {
-		return s.in.store.AppendEvent(at, *e, func(err error) { s.committed(err, e.Seq, e.Seq, nil) })
-	})
+	f := frame{first: e.Seq, last: e.Seq, at: schema.Span{FromMS: t0, ToMS: t0}}
+	return s.append(func() error { return s.in.store.AppendEvent(at, *e, func(err error) { s.committed(err, f) }) })
 }
 
 // reach refuses a number far beyond those the device gave out: the hello's, and what came since. The problem has no seq, because a later
@@ -195,7 +195,7 @@ func (s *Session) repeated(first, last uint64) bool {
 }
 
 // append queues with patience: while the store's queue is full this device waits, and only this one.
-func (s *Session) append(first, last uint64, try func() error) *schema.Problem {
+func (s *Session) append(try func() error) *schema.Problem {
 	err := try()
 	if err != nil && temporary(err) {
 		give := time.NewTimer(fullPatience)
@@ -242,18 +242,28 @@ func (s *Session) fail(err error) *schema.Problem {
 	return s.failure
 }
 
+// frame is what is remembered of a frame until its commit.
+type frame struct {
+	first, last uint64
+	at          schema.Span   // of its readings
+	old         []schema.Span // of those that only belong into history
+}
+
 // committed is called by the store, from its writer: it only notes what is to be told.
-func (s *Session) committed(err error, first, last uint64, old []schema.Span) {
+func (s *Session) committed(err error, f frame) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
 		s.in.count.failed.Add(1)
-		s.fail(fmt.Errorf("seq=%d: %w", first, err))
+		err = fmt.Errorf("seq=%d: %w", f.first, err)
+		if !refused(err) || s.refuse(err, f) != nil {
+			s.fail(err)
+		}
 		return
 	}
-	s.have.add(first, last)
-	s.acks.add(first, last)
-	s.filled = append(s.filled, old...)
+	s.have.add(f.first, f.last)
+	s.acks.add(f.first, f.last)
+	s.filled = append(s.filled, f.old...)
 	if s.ended {
 		if len(s.filled) > 0 {
 			s.in.rooms.PublishFilled(s.device, mergeSpans(s.filled))
@@ -262,6 +272,25 @@ func (s *Session) committed(err error, first, last uint64, old []schema.Span) {
 		return
 	}
 	s.tell()
+}
+
+// refuse puts a gap in the place of a frame that the store will never take; sent again, it would only come back. The caller holds mu.
+func (s *Session) refuse(err error, f frame) error {
+	s.in.log.Error("frame can never be stored, it becomes a gap", "device", s.device, "err", err)
+	g := schema.Gap{First: f.first, Last: f.last, FromMS: f.at.FromMS, ToMS: f.at.ToMS, Reason: schema.GapRefused}
+	return s.in.store.AppendGap(s.device, s.epoch, g, func(err error) {
+		if err == nil {
+			s.in.rooms.PublishGap(s.device, s.record(&g))
+		} else if refused(err) { // its own gap, too: once is enough
+			err = errors.New("nor can its gap")
+		}
+		s.committed(err, frame{first: f.first, last: f.last})
+	})
+}
+
+func refused(err error) bool {
+	var r interface{ Refused() bool }
+	return errors.As(err, &r) && r.Refused()
 }
 
 // tell starts flush soon; the caller holds mu.

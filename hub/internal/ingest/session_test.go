@@ -84,6 +84,32 @@ func TestAFailedCommitSendsTheDeviceAwayOnce(t *testing.T) {
 	})
 }
 
+func TestAFrameTheStoreRefusesBecomesAGap(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		b.store.manual = true
+		s, _ := b.connect(nil)
+		defer s.Close()
+		measured := nowMS()
+		b.take(s, reading(1, 1))
+		b.store.commit(fmt.Errorf("commit: %w", refusal{}))
+		b.takeAcks()
+		if len(b.fails) != 0 || len(b.store.pending) != 1 {
+			t.Fatalf("fails %v, %d writes wait; want the gap", b.fails, len(b.store.pending))
+		}
+		b.store.commit(nil)
+		equal(t, "acks", b.takeAcks(), [][]schema.Range{{{1, 1}}})
+		if g := b.store.gaps; len(g) != 1 || g[0].Reason != schema.GapRefused || g[0].FromMS != measured || len(b.screen.gaps) != 1 {
+			t.Errorf("gaps %+v, shown %+v", g, b.screen.gaps)
+		}
+		b.take(s, reading(2, 1))
+		b.store.commit(refusal{})
+		b.store.commit(refusal{}) // the gap too
+		if b.takeAcks(); len(b.fails) != 1 || len(b.store.pending) != 0 {
+			t.Errorf("fails %v, %d writes wait", b.fails, len(b.store.pending))
+		}
+	})
+}
+
 func TestAFullQueueHoldsOnlyThisDevice(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		s, _ := b.connect(nil)

@@ -15,8 +15,9 @@ import (
 //
 // done runs on the writer's goroutine and must not block. A batch that is there already is dropped and done(nil) called: sending
 // again is safe. Batches commit in the order of the calls, at the latest after Options.CommitEvery. The batch belongs to the store
-// from here on. Errors: ErrFull, ErrClosed; to done: ErrUnknownDevice, ErrScattered, ErrSeq, or SQLite's error.
-// Held by TestAFrameIsStoredOnce, TestAckedReadingsSurviveKill.
+// from here on. Errors: ErrFull, ErrClosed; to done: ErrUnknownDevice, ErrScattered, ErrSeq, ErrRefused, or why the disk cannot
+// be written.
+// Held by TestAFrameIsStoredOnce, TestAckedReadingsSurviveKill, TestOneFrameThatSQLiteRefusesDisturbsNoOther.
 func (s *Store) Append(b schema.Batch, done func(error)) error {
 	n := 0
 	for i := range b.Series {

@@ -247,3 +247,58 @@ func TestALostConnectionIsOpenedAgain(t *testing.T) {
 		t.Errorf("%d readings, want 2; health %v", len(got), s.Health())
 	}
 }
+
+func TestOneFrameThatSQLiteRefusesDisturbsNoOther(t *testing.T) {
+	t.Parallel()
+	s := openPaired(t)
+	err := s.writer.do(t.Context(), func(w *writer) error {
+		return w.conn.exec(`CREATE TRIGGER no BEFORE INSERT ON reading WHEN NEW.value = 13.0 BEGIN SELECT RAISE(ABORT, 'no 13'); END`)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const n, bad = 100, 37
+	var frames []schema.Batch
+	for seq := uint64(1); seq <= n; seq++ {
+		v := float64(100 + seq)
+		if seq == bad {
+			v = 13
+		}
+		frames = append(frames, numbers("lamp", seq, testT0+int64(seq), "t.state", nil, v))
+	}
+	for range 2 { // sent again it is refused again, and nothing else
+		for i, err := range appendAll(t, s, frames...) {
+			var r interface{ Refused() bool }
+			switch says := errors.As(err, &r) && r.Refused(); {
+			case i == bad-1 && (!says || !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "no 13")):
+				t.Errorf("frame %d: %v", i+1, err)
+			case i != bad-1 && err != nil:
+				t.Errorf("frame %d: %v", i+1, err)
+			}
+		}
+	}
+	if got := audit(t, s, "lamp"); len(got) != n-1 || s.Health() != nil {
+		t.Errorf("%d readings, want %d; health %v", len(got), n-1, s.Health())
+	}
+	have, err := s.Received(t.Context(), "lamp", testEpoch)
+	equal(t, "received", have, []schema.Range{{1, bad - 1}, {bad + 1, n}})
+	if err != nil {
+		t.Error(err)
+	}
+	frames = frames[:0]
+	for seq := uint64(n + 1); seq <= n+2*maxRefusals; seq++ {
+		frames = append(frames, numbers("lamp", seq, testT0, "t.state", nil, 13))
+	}
+	named := 0
+	for _, err := range appendAll(t, s, frames...) {
+		if err == nil {
+			t.Error("a refused frame was acked")
+		}
+		if errors.Is(err, ErrRefused) {
+			named++
+		}
+	}
+	if named != maxRefusals {
+		t.Errorf("%d frames named as refused, want %d: the search is bounded", named, maxRefusals)
+	}
+}

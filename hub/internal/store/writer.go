@@ -18,12 +18,26 @@ const (
 	maxQueuedReadings = 1 << 18
 	// maxQueuedJobs bounds the jobs that wait, for frames that have few readings.
 	maxQueuedJobs = 1 << 14
+	// maxUrgentJobs is how many jobs that somebody waits for may queue beyond that: a flood of frames must not refuse commands.
+	maxUrgentJobs = 1 << 10
+	// maxRefusals bounds the writes that one commit looks for and refuses, a dozen transactions each; what is left then fails together and
+	// comes again.
+	maxRefusals = 16
 	// commitAt is how many queued readings start a commit before its time: a larger one is no cheaper per reading.
 	commitAt = 1 << 14
 )
 
 // ErrClosed is returned after Close.
 var ErrClosed = errors.New("the store is closed")
+
+// ErrRefused is returned for a write that SQLite itself refuses, while all others of its commit succeed: trying again cannot help. It says
+// Refused() true.
+var ErrRefused error = refusedError{}
+
+type refusedError struct{}
+
+func (refusedError) Error() string { return "the database refuses it" }
+func (refusedError) Refused() bool { return true }
 
 // ErrFull is returned while the writer's queue is full: stop reading from that device for a moment. It says Temporary() true.
 var ErrFull error = fullError{}
@@ -35,7 +49,7 @@ func (fullError) Temporary() bool { return true }
 
 // job is one thing to write.
 type job struct {
-	write    func(*writer) error // in the writer's transaction; may run twice if the first transaction failed
+	write    func(*writer) error // in the writer's transaction; may run again if the transaction failed
 	done     func(error)         // once, after the commit or when it failed; nil = nobody waits
 	readings int                 // for the queue's bound
 	frame    bool                // a frame of a device: refused before anything is written, or written whole
@@ -65,6 +79,7 @@ type writer struct {
 	touched    []*epoch         // whose ranges this transaction changed
 	rows       []row            // readings of this transaction
 	duplicates int              // frames of this transaction that were there already
+	refusals   int              // jobs of this commit that SQLite refused
 }
 
 func newWriter(file string, c *conn, o Options) *writer {
@@ -78,10 +93,14 @@ func newWriter(file string, c *conn, o Options) *writer {
 func (w *writer) push(j job, urgent bool) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	most := maxQueuedJobs
+	if urgent {
+		most += maxUrgentJobs
+	}
 	switch {
 	case w.closed:
 		return ErrClosed
-	case len(w.queue) >= maxQueuedJobs, w.readings > 0 && w.readings+j.readings > maxQueuedReadings:
+	case len(w.queue) >= most, w.readings > 0 && w.readings+j.readings > maxQueuedReadings:
 		return ErrFull
 	}
 	w.queue = append(w.queue, j)
@@ -93,7 +112,7 @@ func (w *writer) push(j job, urgent bool) error {
 	return nil
 }
 
-// do runs f in the next commit, which comes at once, and waits for it. f may run twice. When ctx ends first its error is returned and
+// do runs f in the next commit, which comes at once, and waits for it. f may run again. When ctx ends first its error is returned and
 // the outcome is open.
 func (w *writer) do(ctx context.Context, f func(*writer) error) error {
 	result := make(chan error, 1)
@@ -167,34 +186,25 @@ func (w *writer) run() {
 	}
 }
 
-// commit writes jobs in one transaction and tells each how it went. After a failure the file is opened anew and all is tried once
-// more, because one I/O error may have been the connection's.
+// commit writes jobs together and tells each how it went.
 func (w *writer) commit(jobs []job) {
 	began := time.Now()
-	errs, err := w.attempt(jobs)
-	if err != nil {
-		w.log.Warn("commit failed, opening the store again", "err", err)
-		errs, err = w.attempt(jobs)
-	}
-	info := CommitInfo{Took: time.Since(began), Err: err}
-	if err != nil {
-		w.log.Error("readings cannot be stored", "err", err)
-		err = fmt.Errorf("commit: %w", err)
-		w.failing.Store(&err)
+	var info CommitInfo
+	w.refusals = 0
+	errs := make([]error, len(jobs))
+	info.Err = w.write(jobs, errs, &info)
+	info.Took = time.Since(began)
+	if info.Err != nil {
+		w.log.Error("readings cannot be stored", "err", info.Err)
+		w.failing.Store(&info.Err)
 	} else {
 		w.failing.Store(nil)
-		info.Readings, info.Duplicates = len(w.rows), w.duplicates
 	}
 	for i, j := range jobs {
 		if j.frame {
 			info.Frames++
 		}
-		if j.done == nil {
-			continue
-		}
-		if err != nil {
-			j.done(err)
-		} else {
+		if j.done != nil {
 			j.done(errs[i])
 		}
 	}
@@ -204,15 +214,58 @@ func (w *writer) commit(jobs []job) {
 	}
 }
 
-// attempt runs the jobs in one transaction. errs has the jobs' own refusals; err says that nothing was committed.
-func (w *writer) attempt(jobs []job) (errs []error, err error) {
+// write writes jobs in one transaction, or in several where SQLite refuses one of the jobs: halves find it in few steps and keep the
+// order. After any other failure the file is opened anew and all is tried once more, because one I/O error may have been the
+// connection's. errs gets each job's error; the returned one says that the store cannot write.
+func (w *writer) write(jobs []job, errs []error, info *CommitInfo) error {
+	err := w.attempt(jobs, errs)
+	if err != nil && !refused(err) {
+		w.log.Warn("commit failed, opening the store again", "err", err)
+		err = w.attempt(jobs, errs)
+	}
+	half := len(jobs) / 2
+	switch {
+	case err == nil:
+		info.Readings += len(w.rows)
+		info.Duplicates += w.duplicates
+		return nil
+	case w.refusals >= maxRefusals: // that many are not a frame's fault
+	case refused(err) && half > 0:
+		return errors.Join(w.write(jobs[:half], errs[:half], info), w.write(jobs[half:], errs[half:], info))
+	case refused(err):
+		w.log.Error("the database refuses a write", "err", err)
+		w.refusals++
+		errs[0] = fmt.Errorf("%w: %w", ErrRefused, err)
+		return nil
+	}
+	err = fmt.Errorf("commit: %w", err)
+	for i := range errs {
+		errs[i] = err
+	}
+	return err
+}
+
+// refused reports whether an error is about what was to be written and not about the disk.
+func refused(err error) bool {
+	var e sqlite3.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	switch e.Code {
+	case sqlite3.ErrConstraint, sqlite3.ErrTooBig, sqlite3.ErrMismatch, sqlite3.ErrRange:
+		return true
+	}
+	return false
+}
+
+// attempt runs the jobs in one transaction. errs gets the jobs' own refusals; err says that nothing was committed.
+func (w *writer) attempt(jobs []job, errs []error) (err error) {
 	w.rows, w.duplicates = w.rows[:0], 0
 	if w.conn == nil {
 		if w.conn, err = openConn(w.file); err != nil {
-			return nil, fmt.Errorf("open again: %w", err)
+			return fmt.Errorf("open again: %w", err)
 		}
 	}
-	errs = make([]error, len(jobs))
 	err = w.conn.inTx(func() error {
 		for i, j := range jobs {
 			if j.frame {
@@ -233,10 +286,10 @@ func (w *writer) attempt(jobs []job) (errs []error, err error) {
 		w.forgetHeads() // they may know what was rolled back
 		_ = w.conn.close()
 		w.conn = nil
-		return nil, err
+		return err
 	}
 	w.settleReceived()
-	return errs, nil
+	return nil
 }
 
 // fatal reports whether an error concerns the transaction and not only the job that had it. A frame's job is not run in a savepoint:

@@ -52,7 +52,7 @@ func TestAFullQueueSaysSo(t *testing.T) {
 	<-blocked
 	full := 0
 	for seq := range uint64(maxQueuedJobs + 5) {
-		switch err := s.Append(numbers("lamp", seq+1, testT0, "t.state", nil, 1), nil); {
+		switch err := s.Append(numbers("lamp", 1+seq%8, testT0, "t.state", nil, 1), nil); {
 		case errors.Is(err, ErrFull):
 			full++
 		case err != nil:
@@ -61,6 +61,9 @@ func TestAFullQueueSaysSo(t *testing.T) {
 	}
 	if full != 5 {
 		t.Errorf("%d refused, want 5", full)
+	}
+	if err := s.writer.push(job{write: func(*writer) error { return nil }}, true); err != nil {
+		t.Errorf("a command in a flood of frames: %v", err)
 	}
 	var temporary interface{ Temporary() bool }
 	if !errors.As(ErrFull, &temporary) || !temporary.Temporary() {
@@ -86,7 +89,7 @@ func TestAppendAndCloseFromManyGoroutines(t *testing.T) {
 	for g := range uint64(writers) {
 		go func() {
 			defer func() { ended <- struct{}{} }()
-			for i := range uint64(1000) {
+			for i := range uint64(300) {
 				seq := 1 + i*writers + g
 				if err := s.Append(numbers("lamp", seq, testT0+int64(i), "t.state", nil, 1), func(err error) {
 					if err == nil {
