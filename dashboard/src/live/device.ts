@@ -82,6 +82,7 @@ export class EntityModel extends Model {
     }
     const presence = this.device.presence
     const found = status({ channel: this.main, presence, asked, now: this.ground.now(), mono })
+    if (found.is === 'never' && presence.state === 'online' && !this.device.told) return { is: 'loading' }
     const only = this.main?.spec
     // A button is pressed and never read: it is as good as its device's link.
     if (found.is === 'never' && presence.state === 'online' && only?.pulse && !only.settable)
@@ -115,6 +116,8 @@ export class DeviceModel extends Model {
   area: string
   /** Gaps heard of since the page was opened, newest last; bounded. */
   gaps: GapRecord[] = []
+  /** True once its room has told what it knows: only then "no data" means that there is none. */
+  told = false
   /** Counts changes of the past: backfill arrived, or readings were left out. A chart that sees it rise asks again. */
   past = 0
 
@@ -159,6 +162,13 @@ export class DeviceModel extends Model {
     }
     if (frame.gaps) this.gaps = [...this.gaps, ...frame.gaps].slice(-MAX_GAPS)
     if (cut || frame.gaps || hasAny(frame.filled)) this.pastChanged()
+  }
+
+  /** Takes everything its room knows. */
+  snapshot(s: Snapshot): void {
+    this.told = true
+    this.apply(s)
+    for (const entity of this.entities.values()) entity.presenceChanged()
   }
 
   /** The past is not what it was: charts and sparklines ask again. */

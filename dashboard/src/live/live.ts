@@ -183,7 +183,7 @@ export class Live {
       return
     }
     const device = this.deviceOf(s)
-    device?.apply(s)
+    device?.snapshot(s)
     for (const command of s.commands ?? []) this.commands.learn(command)
     if (!device) return
     this.sparks.fill(device)

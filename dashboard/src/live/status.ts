@@ -6,6 +6,7 @@ import { freshness } from './freshness'
 /** How far a tile can be believed and what it is waiting for. `is` is also the value of data-state. */
 export type Status =
   | { readonly is: 'live' }
+  | { readonly is: 'loading' }
   | { readonly is: 'stale'; readonly why: 'age' | 'fault' | 'range' | 'source'; readonly since: number }
   | { readonly is: 'offline'; readonly since: number }
   | { readonly is: 'never' }

@@ -19,6 +19,7 @@ export function statusWords(entity: EntityModel, status: Status): Words | undefi
   const now = entity.now()
   switch (status.is) {
     case 'live':
+    case 'loading':
       return undefined
     case 'stale':
       return staleWords(status, now)

@@ -26,9 +26,13 @@ export function facts(entity: EntityModel, channel: ChannelModel | undefined = e
   return {
     status,
     words,
-    shown: empty ? { text: 'No data yet', unit: '' } : shown,
+    shown: empty
+      ? { text: 'No data yet', unit: '' }
+      : status.is === 'loading'
+        ? { text: '…', unit: '' }
+        : shown,
     before: offline && !empty ? 'last' : '',
-    tone: offline || empty ? 'old' : status.is === 'stale' ? 'quiet' : 'now',
+    tone: offline || empty || status.is === 'loading' ? 'old' : status.is === 'stale' ? 'quiet' : 'now',
     footTone: status.is === 'stale' ? 'warn' : status.is === 'failed' ? 'bad' : 'quiet',
   }
 }
@@ -44,7 +48,7 @@ export function label(
     entity.spec.name,
     [f.before, f.shown.text, f.shown.unit && spokenUnit(f.shown.unit)].filter(Boolean).join(' '),
     channel && f.status.is === 'live' ? spokenTrend(perHour, decimals(channel.spec)) : '',
-    f.words ? f.words.text : 'live',
+    f.words ? f.words.text : f.status.is,
   ]
   return parts.filter(Boolean).join(', ')
 }
