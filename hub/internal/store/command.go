@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"errors"
@@ -25,11 +26,47 @@ const (
 	ON CONFLICT DO UPDATE SET command_id = excluded.command_id`
 )
 
+// keepCommands is how many commands of a device the ledger keeps: some megabytes, and years of what people ask. Older ones are deleted
+// once they are over, with their steps; their keys are free again.
+const keepCommands = 10_000
+
+const (
+	sqlOldCommands = `SELECT id, entity, channel FROM command WHERE device_id = ?1 AND seq <= ?2 AND open = 0 ORDER BY seq LIMIT 4`
+	sqlDropSteps   = `DELETE FROM command_step WHERE command_id = ?1`
+	sqlDropLast    = `DELETE FROM command_last WHERE device_id = ?1 AND entity = ?2 AND channel = ?3 AND command_id = ?4`
+	sqlDropCommand = `DELETE FROM command WHERE id = ?1`
+)
+
+// dropCommands deletes some of the commands that the ledger no longer keeps: more per call than one call adds.
+func (w *writer) dropCommands(device, newest int64) error {
+	rows, err := w.conn.rows(sqlOldCommands, device, newest-w.keepCommands)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var old []schema.Command
+	for rows.Next() {
+		var c schema.Command
+		if err := rows.Scan(&c.ID, &c.Entity, &c.Channel); err != nil {
+			return err
+		}
+		old = append(old, c)
+	}
+	for _, c := range old {
+		err := cmp.Or(w.conn.exec(sqlDropSteps, c.ID), w.conn.exec(sqlDropLast, device, c.Entity, c.Channel, c.ID), w.conn.exec(sqlDropCommand, c.ID))
+		if err != nil {
+			return fmt.Errorf("drop command=%s: %w", c.ID, err)
+		}
+	}
+	return rows.Err()
+}
+
 // CreateCommand stores a new command durably with its state, log and result as given, and gives it its Seq on the device.
 //
 // body is the fingerprint of what was asked. A key that exists with the same body returns the stored command and existed = true; with
 // another body a *schema.Problem of code conflict. The log must be a path that the table of transitions allows (ErrTransition).
-// Errors: also ErrUnknownDevice. Held by TestTheSameKeyIsTheSameCommand.
+// Errors: also ErrUnknownDevice. Of a device the newest 10 000 commands are kept.
+// Held by TestTheSameKeyIsTheSameCommand, TestTheLedgerKeepsTheNewestCommands.
 func (s *Store) CreateCommand(ctx context.Context, c schema.Command, body string) (stored schema.Command, existed bool, err error) {
 	if err := checkLog(c); err != nil {
 		return c, false, fmt.Errorf("create command=%s: %w", c.ID, err)
@@ -85,7 +122,10 @@ func (w *writer) addCommand(c *schema.Command, body string) error {
 			return err
 		}
 	}
-	return w.conn.exec(sqlLastCommand, device, c.Entity, c.Channel, c.ID)
+	if err := w.conn.exec(sqlLastCommand, device, c.Entity, c.Channel, c.ID); err != nil {
+		return err
+	}
+	return w.dropCommands(device, seq)
 }
 
 func isOpen(s schema.CommandState) int64 {

@@ -126,6 +126,48 @@ func TestFinalStatesNeverChange(t *testing.T) {
 	}
 }
 
+func TestTheLedgerKeepsTheNewestCommands(t *testing.T) {
+	t.Parallel()
+	s := openPaired(t)
+	const keep = 3
+	if err := s.writer.do(t.Context(), func(w *writer) error { w.keepCommands = keep; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	open := create(t, s, newCommand(1, "state")) // never over, never deleted
+	over := func(n int, channel string) {
+		c := newCommand(n, channel)
+		c.State = schema.StateRejected
+		c.Log = append(c.Log, schema.CommandStep{State: c.State, AtMS: testT0})
+		create(t, s, c)
+	}
+	over(2, "brightness")
+	for n := 3; n <= 9; n++ {
+		over(n, "state")
+	}
+	ids := func(all []schema.Command, err error) (seqs []uint64) {
+		t.Helper()
+		for _, c := range all {
+			seqs = append(seqs, c.Seq)
+			if len(c.Log) == 0 {
+				t.Errorf("seq %d has lost its log", c.Seq)
+			}
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		return seqs
+	}
+	equal(t, "commands", ids(s.Commands(t.Context(), "lamp", 100, 0)), []uint64{9, 8, 7, open.Seq})
+	equal(t, "latest", ids(s.LatestCommands(t.Context(), "lamp")), []uint64{9})
+	if got := create(t, s, newCommand(2, "state")); got.Seq != 10 {
+		t.Errorf("the key of a deleted command: %+v", got)
+	}
+	var steps int
+	if err := s.read.QueryRowContext(t.Context(), `SELECT count(*) FROM command_step`).Scan(&steps); err != nil || steps != 6 {
+		t.Errorf("%d steps, want 6 (%v)", steps, err)
+	}
+}
+
 func TestACommandMayBeginFurtherOn(t *testing.T) {
 	t.Parallel()
 	s := openPaired(t)

@@ -225,7 +225,13 @@ const (
 	WHERE d.device_id = ?1 AND b.boot_id = ?2`
 	sqlSaveBoot = `INSERT INTO boot (device_id, boot_id, offset_ms, time_quality, saved_ms) VALUES (?1, ?2, ?3, ?4, ?5)
 	ON CONFLICT DO UPDATE SET offset_ms = excluded.offset_ms, time_quality = excluded.time_quality, saved_ms = excluded.saved_ms`
+	sqlDropBoots = `DELETE FROM boot WHERE device_id = ?1 AND saved_ms <
+	(SELECT saved_ms FROM boot WHERE device_id = ?1 ORDER BY saved_ms DESC LIMIT 1 OFFSET ?2)`
 )
+
+// keepBoots is how many boots of a device are remembered: only frames that still wait in its outbox need them, and an outbox that spans
+// more restarts than this gets estimated times for the oldest.
+const keepBoots = 256
 
 // Boot returns the hub's clock minus a boot's monotonic clock, in ms, and how it was found; the quality "" says that the boot was
 // never seen.
@@ -241,14 +247,18 @@ func (s *Store) Boot(ctx context.Context, device, boot string) (offsetMS int64, 
 	return offsetMS, timeQualityFromSQL(q), nil
 }
 
-// SaveBoot keeps the hub's clock minus a boot's monotonic clock, in ms. Error: ErrUnknownDevice.
+// SaveBoot keeps the hub's clock minus a boot's monotonic clock, in ms, of a device's newest 256 boots. Error: ErrUnknownDevice. Held by
+// TestOnlyTheNewestBootsAreKept.
 func (s *Store) SaveBoot(ctx context.Context, device, boot string, offsetMS int64, tq schema.TimeQuality) error {
 	err := s.writer.do(ctx, func(w *writer) error {
 		h, err := w.head(device)
 		if err != nil {
 			return err
 		}
-		return w.conn.exec(sqlSaveBoot, h.id, boot, offsetMS, timeQualityToSQL(tq), s.now().UnixMilli())
+		if err := w.conn.exec(sqlSaveBoot, h.id, boot, offsetMS, timeQualityToSQL(tq), s.now().UnixMilli()); err != nil {
+			return err
+		}
+		return w.conn.exec(sqlDropBoots, h.id, keepBoots-1)
 	})
 	if err != nil {
 		return fmt.Errorf("save boot: %w", err)

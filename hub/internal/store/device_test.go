@@ -3,6 +3,7 @@ package store
 import (
 	"crypto/ed25519"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -164,6 +165,33 @@ func TestBootsKeepTheirOffset(t *testing.T) {
 		}
 		if got, tq, err := s.Boot(t.Context(), "lamp", "b1"); got != off || tq != schema.TimeEstimated || err != nil {
 			t.Error(got, tq, err)
+		}
+	}
+}
+
+func TestOnlyTheNewestBootsAreKept(t *testing.T) {
+	t.Parallel()
+	s := openPaired(t)
+	now := testT0
+	s.now = func() time.Time { now++; return time.UnixMilli(now) }
+	err := s.writer.do(t.Context(), func(w *writer) error { // as many as fit, in one commit
+		h, err := w.head("lamp")
+		for i := range int64(keepBoots) {
+			err = errors.Join(err, w.conn.exec(sqlSaveBoot, h.id, fmt.Sprint("b", i), i, 1, testT0-1000+i))
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, boot := range []string{"b0", "new", "new"} { // b0 is met again and so not the oldest any more
+		if err := s.SaveBoot(t.Context(), "lamp", boot, 5, schema.TimeRelative); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for boot, want := range map[string]schema.TimeQuality{"b0": schema.TimeRelative, "b1": "", "b2": schema.TimeRelative, "new": schema.TimeRelative} {
+		if _, tq, err := s.Boot(t.Context(), "lamp", boot); tq != want || err != nil {
+			t.Errorf("boot %s: %q %v, want %q", boot, tq, err, want)
 		}
 	}
 }

@@ -83,6 +83,7 @@ func TestAckedReadingsSurviveKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	pair(t, s, "lamp")
+	generation := s.Generation()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -95,6 +96,9 @@ func TestAckedReadingsSurviveKill(t *testing.T) {
 		newest = max(newest, seq)
 	}
 	s = openAt(t, dir)
+	if s.Generation() != generation {
+		t.Error("a kill made another generation")
+	}
 	stored := map[uint64]int{}
 	for _, r := range audit(t, s, "lamp") {
 		stored[r.Seq]++

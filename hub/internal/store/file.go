@@ -2,10 +2,8 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"embed"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -112,7 +110,7 @@ func inWords(err error) error {
 }
 
 // prepareFile brings the file to today's shape and reads who this hub is.
-func prepareFile(ctx context.Context, c *conn, s *Store) error {
+func prepareFile(ctx context.Context, c *conn, s *Store, l *lineage) error {
 	steps, err := migrationSteps(migrations)
 	if err != nil {
 		return err
@@ -124,7 +122,7 @@ func prepareFile(ctx context.Context, c *conn, s *Store) error {
 	if err != nil {
 		return err
 	}
-	s.generation, err = c.identity("generation", 8)
+	s.generation, err = l.begin(c)
 	return err
 }
 
@@ -177,11 +175,7 @@ const (
 
 // identity returns a random name of this store, made at its first use.
 func (c *conn) identity(name string, bytes int) (string, error) {
-	b := make([]byte, bytes)
-	if _, err := rand.Read(b); err != nil {
-		return "", err
-	}
-	if err := c.exec(sqlAddMeta, name, hex.EncodeToString(b)); err != nil {
+	if err := c.exec(sqlAddMeta, name, randomHex(bytes)); err != nil {
 		return "", fmt.Errorf("name the store: %w", inWords(err))
 	}
 	var v string

@@ -48,17 +48,14 @@ func (s *Store) ForgetDevice(ctx context.Context, id string) error {
 	return nil
 }
 
-// resumeForgetting goes on with what an earlier process did not finish.
-func (s *Store) resumeForgetting(ctx context.Context) error {
+// anyForgotten reports whether an earlier process did not finish.
+func (s *Store) anyForgotten(ctx context.Context) (bool, error) {
 	var id int64
 	err := s.read.QueryRowContext(ctx, sqlForgotten).Scan(&id)
 	if isNoRows(err) {
-		return nil
+		return false, nil
 	}
-	if err == nil {
-		s.purging.Go(s.purgeForgotten)
-	}
-	return err
+	return err == nil, err
 }
 
 // purgeForgotten deletes the rows of forgotten devices step by step until none is left, a step fails or the store closes.

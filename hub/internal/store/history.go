@@ -217,11 +217,11 @@ func (s *Store) scan(ctx context.Context, series, fromMS, toMS int64, fn func(tM
 	}
 	defer stmt.Close()
 	last := [4]int64{fromMS - 1, math.MaxInt64, math.MaxInt64, math.MaxInt64}
-	for n := scanPage; n == scanPage; {
+	for n := s.page; n == s.page; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		rows, err := stmt.QueryContext(plain, series, toMS, last[0], last[1], last[2], last[3], scanPage)
+		rows, err := stmt.QueryContext(plain, series, toMS, last[0], last[1], last[2], last[3], s.page)
 		if err != nil {
 			return err
 		}

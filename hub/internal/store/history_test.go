@@ -51,7 +51,7 @@ func TestHistoryBucketsAreExact(t *testing.T) {
 	}
 	var all []sample
 	var batches []schema.Batch
-	for seq := range uint64(60) {
+	for seq := range uint64(30) {
 		n := 1 + rng.IntN(200)
 		at := testT0 + rng.Int64N(1_000_000)
 		dt, v := make([]int64, n), make([]float64, n)
@@ -113,18 +113,19 @@ func TestHistoryPassesPageEnds(t *testing.T) {
 	t.Parallel()
 	s := openPaired(t)
 	describe(t, s)
-	const frames, per = 11, 2000 // more than scanPage, many at the same ms
+	s.page = 1000
+	const frames, per = 11, 200 // pages end between and inside the same ms
 	var batches []schema.Batch
 	for seq := range uint64(frames) {
 		dt, v := make([]int64, per), make([]float64, per)
 		for i := range per {
-			dt[i] = int64(i / 500)
+			dt[i] = int64(i / 50)
 		}
 		batches = append(batches, numbers("lamp", seq+1, testT0, "e.n", dt, v...))
 	}
 	mustAppend(t, s, batches...)
 	h := history(t, s, HistoryQuery{Channels: []string{"e.n"}, FromMS: testT0, ToMS: testT0 + 3, Points: 4})
-	equal(t, "counts", h.Series[0].Count, []int64{500 * frames, 500 * frames, 500 * frames, 500 * frames})
+	equal(t, "counts", h.Series[0].Count, []int64{50 * frames, 50 * frames, 50 * frames, 50 * frames})
 }
 
 func TestHistoryOfHugeNumbersStaysFinite(t *testing.T) {

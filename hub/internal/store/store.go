@@ -2,7 +2,7 @@
 //
 // It guarantees: what was acknowledged (done(nil), or a nil error) is on the disk, committed with synchronous=FULL; a frame
 // (device, epoch, seq) is stored at most once, however often it is sent; a command's state only follows the table of
-// [schema.CommandState.Next] and every transition is kept. It refuses a file that a newer program wrote, a folder that another hub
+// [schema.CommandState.Next] and every transition is kept with it. It refuses a file that a newer program wrote, a folder that another hub
 // uses, and frames beyond its bounded queue ([ErrFull]). When a commit fails (disk full, I/O error) nothing of it is acknowledged, the
 // file is opened anew, and the store works again as soon as the disk does. It never deletes a damaged file.
 //
@@ -62,6 +62,7 @@ type Store struct {
 	unlock     func() error
 	writer     *writer
 	read       *sql.DB
+	page       int // scanPage
 	purging    sync.WaitGroup
 	closeOnce  sync.Once
 	closeErr   error
@@ -85,7 +86,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{log: o.Log, now: o.Now, unlock: unlock}
+	s := &Store{log: o.Log, now: o.Now, page: scanPage, unlock: unlock}
 	if err := s.open(ctx, o); err != nil {
 		_ = unlock() // the first error is the one to tell
 		return nil, fmt.Errorf("open store %s: %w", filepath.Join(o.Dir, fileName), err)
@@ -99,7 +100,8 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := prepareFile(ctx, conn, s); err != nil {
+	life := &lineage{marker: filepath.Join(o.Dir, markerName), log: o.Log}
+	if err := prepareFile(ctx, conn, s, life); err != nil {
 		_ = conn.close()
 		return err
 	}
@@ -107,15 +109,26 @@ func (s *Store) open(ctx context.Context, o Options) error {
 		_ = conn.close()
 		return err
 	}
+	forgotten, err := s.anyForgotten(ctx)
+	if err != nil {
+		_ = conn.close()
+		_ = s.read.Close()
+		return err
+	}
 	s.writer = newWriter(file, conn, o)
+	s.writer.life = life
 	go s.writer.run()
-	return s.resumeForgetting(ctx)
+	if forgotten {
+		s.purging.Go(s.purgeForgotten)
+	}
+	return nil
 }
 
 // HubID names this hub for life, 32 hex digits.
 func (s *Store) HubID() string { return s.hubID }
 
-// Generation names this line of history, 16 hex digits: a store restored from a backup gets another one.
+// Generation names this line of history, 16 hex digits: a database file that was put back from a copy gets another one at its first
+// start. Copies that cannot be told apart stand in DESIGN.md.
 func (s *Store) Generation() string { return s.generation }
 
 // Health returns nil while commits succeed, else why the last one did not.
@@ -129,7 +142,8 @@ func (s *Store) Health() error {
 // Queued returns how many readings and jobs wait for a commit.
 func (s *Store) Queued() (readings, jobs int) { return s.writer.queued() }
 
-// Close commits what is queued, answers every done, and closes the file. Later calls of other methods return [ErrClosed].
+// Close commits what is queued, answers every done, and closes the file. Later writes return [ErrClosed], later
+// questions an error.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
 		s.writer.stop()

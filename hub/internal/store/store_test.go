@@ -215,6 +215,57 @@ func TestRangesSurviveReopening(t *testing.T) {
 	}
 }
 
+func TestARestoredCopyIsAnotherGeneration(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	file, marker := filepath.Join(dir, fileName), filepath.Join(dir, markerName)
+	generation := func() string { // of a start and a stop
+		t.Helper()
+		s, err := Open(t.Context(), Options{Dir: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return s.Generation()
+	}
+	read := func(name string) []byte {
+		t.Helper()
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	write := func(name string, b []byte) {
+		t.Helper()
+		if err := os.WriteFile(name, b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := generation()
+	backup := read(file)
+	if again := generation(); again != first || len(first) != 16 {
+		t.Errorf("a restart: %s → %s", first, again)
+	}
+	write(file, backup)
+	second := generation()
+	if second == first {
+		t.Error("a restored copy is not noticed")
+	}
+	write(marker, append([]byte("0011223344556677 "), read(marker)...)) // as a crash in the middle of a change leaves it
+	if again := generation(); again != second {
+		t.Errorf("after a crash: %s → %s", second, again)
+	}
+	if err := os.Remove(marker); err != nil {
+		t.Fatal(err)
+	}
+	if generation() == second {
+		t.Error("a copy in another folder is not noticed")
+	}
+}
+
 func TestOneBadFrameDisturbsNoOther(t *testing.T) {
 	t.Parallel()
 	s := openPaired(t)

@@ -74,17 +74,20 @@ type writer struct {
 	closing chan struct{}
 	ended   chan struct{}
 
-	conn       *conn
-	heads      map[string]*head // what is known of devices, by device id; only committed truth between transactions
-	touched    []*epoch         // whose ranges this transaction changed
-	rows       []row            // readings of this transaction
-	duplicates int              // frames of this transaction that were there already
-	refusals   int              // jobs of this commit that SQLite refused
+	life         *lineage
+	conn         *conn
+	heads        map[string]*head // what is known of devices, by device id; only committed truth between transactions
+	touched      []*epoch         // whose ranges this transaction changed
+	rows         []row            // readings of this transaction
+	duplicates   int              // frames of this transaction that were there already
+	keepCommands int64
+	refusals     int // jobs of this commit that SQLite refused
 }
 
 func newWriter(file string, c *conn, o Options) *writer {
 	return &writer{
-		file: file, every: o.CommitEvery, log: o.Log, now: o.Now, onCommit: o.OnCommit, conn: c, heads: map[string]*head{},
+		keepCommands: keepCommands,
+		file:         file, every: o.CommitEvery, log: o.Log, now: o.Now, onCommit: o.OnCommit, conn: c, heads: map[string]*head{},
 		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
@@ -176,10 +179,16 @@ func (w *writer) run() {
 		}
 		if jobs := w.take(); len(jobs) > 0 {
 			w.commit(jobs)
+			if w.conn != nil {
+				w.life.rollIfDue(w.conn)
+			}
 			continue
 		}
 		select {
 		case <-w.closing: // nothing can be pushed any more
+			if w.conn != nil {
+				w.life.roll(w.conn)
+			}
 			return
 		default:
 		}

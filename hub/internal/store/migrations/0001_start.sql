@@ -2,7 +2,7 @@
 -- A reference is declared only where the referring table has an index for it: deleting the row referred to would scan otherwise.
 
 CREATE TABLE meta (
-  name  TEXT PRIMARY KEY, -- 'hub_id' (32 hex digits), 'generation' (16 hex digits)
+  name  TEXT PRIMARY KEY, -- 'hub_id' (32 hex digits), 'generation', 'token' (16 hex digits)
   value TEXT NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -112,7 +112,7 @@ CREATE TABLE command (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX command_open ON command (device_id, seq) WHERE open = 1;
 
-CREATE TABLE command_step ( -- every transition, for ever
+CREATE TABLE command_step ( -- every transition
   command_id TEXT NOT NULL REFERENCES command (id),
   n          INTEGER NOT NULL, -- 0..
   state      TEXT NOT NULL,
