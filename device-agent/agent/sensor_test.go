@@ -109,6 +109,88 @@ func TestHangingDriverDoesNotHoldUpTheStop(t *testing.T) {
 	})
 }
 
+func TestHangingOutputHoldsUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, `
+device: test-device
+actuators:
+  - {driver: relay, id: a, pin: GPIO5, active_low: true}
+  - {driver: relay, id: b, pin: GPIO6, active_low: true}
+  - {driver: relay, id: c, pin: GPIO7, active_low: true}
+`)
+		release := make(chan struct{})
+		defer close(release)
+		for _, pin := range []string{"GPIO5", "GPIO6"} {
+			r.host.Line(pin).Hang(release)
+		}
+		r.start()
+		synctest.Wait()
+		if !r.level("GPIO7") {
+			t.Fatal("c waits for a or b to reach its safe state at the start")
+		}
+		r.passInBubble(10 * time.Second)
+		r.command(schema.DeviceCommand{ID: commandID(1), Seq: 1, Entity: "c", Channel: "state", Op: schema.OpSet, Value: schema.Bool(true),
+			RemainingMS: 1000})
+		r.passInBubble(time.Second)
+		if r.level("GPIO7") {
+			t.Fatal("c is not on")
+		}
+		begin := time.Now()
+		if err := r.stop(); err == nil || !strings.Contains(err.Error(), "output a") || !strings.Contains(err.Error(), "output b") {
+			t.Errorf("two outputs hang, and the agent says %v", err)
+		}
+		if moves := r.host.Line("GPIO7").Moves(); moves[len(moves)-1].At.Sub(begin) > 100*time.Millisecond || !r.level("GPIO7") {
+			t.Errorf("stopped at %s, moves %v", begin, moves)
+		}
+		r.stop = func() error { return nil }
+	})
+}
+
+func TestOutputThatCouldNotBeDrivenAtTheStartIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "device: test-device\nactuators: [{driver: relay, id: lamp, pin: GPIO17, active_low: true}]\n")
+		r.host.Line("GPIO17").Break(errors.New("resource busy"))
+		r.start()
+		r.passInBubble(5 * time.Second)
+		r.host.Line("GPIO17").Break(nil)
+		r.passInBubble(time.Minute)
+		if !r.level("GPIO17") {
+			t.Error("the pin came free, and its safe state was never set")
+		}
+		if !strings.Contains(r.events(), "safe_state") {
+			t.Errorf("events: %s", r.events())
+		}
+	})
+}
+
+func TestDriverThatHangsWhileItIsClosedIsLeftBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, airAndLight)
+		release := make(chan struct{})
+		defer close(release)
+		r.host.Tx = func(_ uint16, w, _ []byte) error {
+			if len(w) == 1 && w[0] == 0 { // the light sensor's power-down
+				<-release
+			}
+			return nil
+		}
+		r.start()
+		r.passInBubble(3 * time.Second)
+		done := make(chan error, 1)
+		go func() { done <- r.stop() }()
+		r.passInBubble(10 * time.Second)
+		select {
+		case err := <-done:
+			if err == nil {
+				t.Error("nobody says that a driver hangs")
+			}
+		default:
+			t.Error("the stop waits for ever")
+		}
+		r.stop = func() error { return nil }
+	})
+}
+
 func TestValuesThatAreNoneBecomeNullWithAQuality(t *testing.T) {
 	for _, milli := range []string{"200000", "-60000", "2147483647", "999999999999", "1e308", "NaN", ""} {
 		synctest.Test(t, func(t *testing.T) {
@@ -198,8 +280,14 @@ sensors:
     inputs: [{id: pulse, pin: A0, max_volts: 4.096, unit: mV, scale: 1000, rate_hz: 125}]
 `)
 		n := uint16(0)
+		var config [2]byte
 		r.host.Tx = func(_ uint16, w, rd []byte) error {
-			if len(rd) == 2 {
+			switch {
+			case w[0] == 1 && len(rd) == 0:
+				copy(config[:], w[1:])
+			case w[0] == 1:
+				copy(rd, config[:])
+			default:
 				n++
 				rd[0], rd[1] = byte(n>>8), byte(n)
 			}

@@ -36,7 +36,11 @@ func (c *registers) tx(addr uint16, w, r []byte) error {
 	if len(w) == 1 {
 		c.at = w[0]
 	}
-	copy(r, c.mem[c.at])
+	if m, ok := c.mem[c.at]; ok {
+		copy(r, m)
+	} else if len(r) > 0 {
+		r[0] = c.set[c.at]
+	}
 	return nil
 }
 
@@ -112,6 +116,10 @@ func TestBME280(t *testing.T) {
 	chip.nak = false
 	if got := sense(t, s); got != want {
 		t.Errorf("after the fault: %s", got)
+	}
+	delete(chip.set, 0xF2) // it lost power and came back between two rounds: humidity is off
+	if got := sense(t, s); got != want || chip.set[0xF2] == 0 {
+		t.Errorf("after a power loss: %s, humidity oversampling %d", got, chip.set[0xF2])
 	}
 	chip.mem[0xF7] = []byte{0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF, 0xFF} // a bus stuck at high
 	if got := sense(t, s); !strings.Contains(got, "air_temperature range") {
@@ -225,6 +233,13 @@ func TestSCD4x(t *testing.T) {
 		answer[0xE4B8] = []byte{0x80, 0x00, 0xA2}
 		if got := sense(t, s); got != "" {
 			t.Errorf("nothing new, and still: %s", got)
+		}
+		time.Sleep(20 * time.Second) // a chip that lost power is idle and never has anything new
+		if got := sense(t, s); !strings.Contains(got, "lose power") {
+			t.Errorf("got %q", got)
+		}
+		if sense(t, s); commands[len(commands)-1] != 0x21B1 {
+			t.Errorf("the measurement is not started anew: %x", commands)
 		}
 	})
 }

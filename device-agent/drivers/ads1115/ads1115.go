@@ -8,6 +8,7 @@ package ads1115
 import (
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"time"
 
@@ -26,6 +27,7 @@ const (
 	continuous     = 0x0000 // MODE = 0
 	compDisabled   = 0x0003
 	muxShift       = 12
+	osBit          = 0x8000 // reads as the state of a conversion
 	wakeUpSettling = 25 * time.Millisecond
 )
 
@@ -164,9 +166,13 @@ func (s *Sensor) SenseWave(ctx context.Context) ([]device.Block, error) {
 		lost = int(behind / s.step)
 		s.next = s.next.Add(time.Duration(lost) * s.step)
 	}
+	raw := make([]byte, 2)
+	if err := s.bus.Tx(s.cfg.Address, []byte{regConfig}, raw); err != nil || binary.BigEndian.Uint16(raw)&^osBit != s.waveConfig() {
+		s.opened = false
+		return nil, errors.Join(fmt.Errorf("ads1115 at 0x%02x no longer samples: did it lose power?", s.cfg.Address), err)
+	}
 	n := max(int(blockTime/s.step), 1)
 	b := device.Block{Entity: s.wave.q.ID, Channel: schema.ChannelState, Step: s.step, Values: make([]float64, 0, n), Lost: lost}
-	raw := make([]byte, 2)
 	for range n {
 		if !timer(ctx, time.Until(s.next)) {
 			break
@@ -182,9 +188,14 @@ func (s *Sensor) SenseWave(ctx context.Context) ([]device.Block, error) {
 	return []device.Block{b}, nil
 }
 
-func (s *Sensor) startWave() error {
+// waveConfig is the config register while a waveform is sampled.
+func (s *Sensor) waveConfig() uint16 {
 	const rate250 = 0x00A0 // the next rate above 128 SPS, so that each read finds a new conversion up to 250 Hz
-	word := continuous | compDisabled | rate250 | uint16(s.wave.channel)<<muxShift | s.wave.pga
+	return continuous | compDisabled | rate250 | uint16(s.wave.channel)<<muxShift | s.wave.pga
+}
+
+func (s *Sensor) startWave() error {
+	word := s.waveConfig()
 	if err := s.bus.Tx(s.cfg.Address, []byte{regConfig, byte(word >> 8), byte(word)}, nil); err != nil {
 		return fmt.Errorf("start ads1115 at 0x%02x: %w", s.cfg.Address, err)
 	}

@@ -1,8 +1,8 @@
 // Package adxl345 reads the vibration of a machine from Analog Devices' ADXL345 accelerometer over I2C: each axis' acceleration as a
 // waveform, in m/s², from the chip's own queue of 32 samples, so that the spacing is the chip's and not the operating system's.
 //
-// It guarantees that samples are in order and that an overrun of the queue is counted as lost samples. It refuses a chip with another
-// identity.
+// It guarantees that samples are in order, that a block has no hole, and that an overrun of the queue is counted as lost samples. A chip that
+// has lost power is an error, and is set up again. It refuses a chip with another identity.
 package adxl345
 
 import (
@@ -88,10 +88,6 @@ func (s *Sensor) SenseWave(ctx context.Context) ([]device.Block, error) {
 	}
 	want := int(blockTime / s.step)
 	for len(blocks[0].Values) < want {
-		if err := s.drain(blocks); err != nil {
-			s.opened = false
-			return nil, err
-		}
 		wait := time.NewTimer(fifoDepth / 2 * s.step)
 		select {
 		case <-wait.C:
@@ -99,11 +95,15 @@ func (s *Sensor) SenseWave(ctx context.Context) ([]device.Block, error) {
 			wait.Stop()
 			return blocks, nil
 		}
+		if err := s.drain(blocks); err != nil {
+			s.opened = false
+			return nil, err
+		}
 	}
 	return blocks, nil
 }
 
-// drain moves what the chip has queued into the blocks.
+// drain moves what the chip has queued in the time of half a queue into the blocks.
 func (s *Sensor) drain(blocks []device.Block) error {
 	var source, status [1]byte
 	if err := s.tx([]byte{regSource}, source[:]); err != nil {
@@ -112,13 +112,18 @@ func (s *Sensor) drain(blocks []device.Block) error {
 	if err := s.tx([]byte{regFIFOStatus}, status[:]); err != nil {
 		return err
 	}
-	if source[0]&sourceOverrun != 0 && len(blocks[0].Values) == 0 {
+	n := min(int(status[0]&fifoEntries), fifoDepth+1)
+	if n == 0 {
+		return fmt.Errorf("adxl345 at 0x%02x has stopped measuring: did it lose power?", s.cfg.Address)
+	}
+	if source[0]&sourceOverrun != 0 { // what was read before the hole goes with it: a block is even
 		for i := range blocks {
-			blocks[i].Lost++ // at least one; the chip does not say how many
+			blocks[i].Lost += len(blocks[i].Values) + 1 // at least one; the chip does not say how many
+			blocks[i].Values = blocks[i].Values[:0]
 		}
 	}
 	var raw [6]byte
-	for range min(int(status[0]&fifoEntries), fifoDepth+1) {
+	for range n {
 		if err := s.tx([]byte{regData}, raw[:]); err != nil { // one transfer takes one sample of all axes off the queue
 			return err
 		}

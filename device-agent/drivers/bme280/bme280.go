@@ -1,7 +1,7 @@
 // Package bme280 reads Bosch's BME280 (temperature, humidity, pressure) and BMP280 (without humidity) over I2C.
 //
 // The arithmetic is periph's bmxx80; this package adds what an agent needs around it: it starts without the chip and finds it later,
-// sets it up again after every fault (a chip that lost power forgets its mode), checks the chip's identity and marks impossible
+// sets it up again after every fault and every loss of power (the chip forgets its mode and would give a humidity that it never measured), checks the chip's identity and marks impossible
 // values. It refuses to guess: a chip with another identity is an error that names it.
 package bme280
 
@@ -20,6 +20,7 @@ import (
 // Identities in register 0xD0. Source: Bosch BST-BME280-DS002 rev. 1.6 section 5.4.1, BST-BMP280-DS001 rev. 1.14 section 4.3.1.
 const (
 	idRegister = 0xD0
+	ctrlHum    = 0xF2 // section 5.4.3: oversampling of humidity, 0 = skipped, which is what it is after power-on
 	idBME280   = 0x60
 	idBMP280   = 0x58
 )
@@ -58,6 +59,12 @@ func (s *Sensor) Describe() []schema.Entity {
 
 // Sense implements device.Sensor: one forced measurement.
 func (s *Sensor) Sense(context.Context) ([]device.Reading, error) {
+	if s.dev != nil && s.chip == "bme280" {
+		hum := []byte{0}
+		if err := s.bus.Tx(s.addr, []byte{ctrlHum}, hum); err != nil || hum[0]&7 == 0 {
+			s.dev = nil
+		}
+	}
 	if s.dev == nil {
 		if err := s.setUp(); err != nil {
 			return nil, err

@@ -24,6 +24,8 @@ const (
 	cmdRead  = 0xEC05
 	// answerTime is the execution time of the reading commands.
 	answerTime = time.Millisecond
+	// silentFor is how long a measuring chip may have nothing new: three of its intervals.
+	silentFor = 15 * time.Second
 	// stopTime is how long the chip is deaf after a stop.
 	stopTime = 500 * time.Millisecond
 )
@@ -33,6 +35,7 @@ type Sensor struct {
 	bus     i2c.Bus
 	cfg     config.Sensor
 	started bool
+	news    time.Time // of the last measurement, or of the start
 	co2     device.Quantity
 	temp    device.Quantity
 	hum     device.Quantity
@@ -67,7 +70,7 @@ func (s *Sensor) Sense(ctx context.Context) ([]device.Reading, error) {
 		if err := s.command(cmdStart); err != nil {
 			return nil, err
 		}
-		s.started = true
+		s.started, s.news = true, time.Now()
 		return nil, nil
 	}
 	ready, err := s.ask(ctx, cmdReady, 1)
@@ -75,8 +78,13 @@ func (s *Sensor) Sense(ctx context.Context) ([]device.Reading, error) {
 		return nil, err
 	}
 	if ready[0]&0x07FF == 0 {
+		if silent := time.Since(s.news); silent > silentFor {
+			s.started = false
+			return nil, fmt.Errorf("scd4x at 0x%02x has measured nothing for %s: did it lose power?", s.cfg.Address, silent.Round(time.Second))
+		}
 		return nil, nil
 	}
+	s.news = time.Now()
 	words, err := s.ask(ctx, cmdRead, 3)
 	if err != nil {
 		return nil, err
