@@ -219,7 +219,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	ctx, a.died = context.WithCancel(ctx)
 	defer a.died()
 	a.started = a.clock.Mono()
-	startErr := a.bootOutputs(ctx)
+	startErr := a.eachOutput(func(o *output) error { return o.boot(ctx) })
 	a.event("started", "", "the agent started: "+a.o.Software)
 	if startErr != nil {
 		a.log.Error("an output could not be driven at start", "err", startErr)
@@ -255,7 +255,7 @@ func (a *Agent) Run(ctx context.Context) error {
 
 // shutDown is the order of the end: outputs safe, last readings, acks, disk, pins.
 func (a *Agent) shutDown(stopLink context.CancelFunc, link *sync.WaitGroup) error {
-	safeErr := a.safeOutputs()
+	safeErr := a.eachOutput((*output).stop)
 	a.event("stopping", "", "the agent stops; outputs are in their safe state")
 	a.batch.flush()
 	ctx, cancel := context.WithTimeout(context.Background(), drainWithin)
@@ -266,7 +266,21 @@ func (a *Agent) shutDown(stopLink context.CancelFunc, link *sync.WaitGroup) erro
 	return errors.Join(safeErr, a.box.Close(), a.journal.Close(), a.closeThings())
 }
 
+// closeThings closes the drivers; one that hangs over it is left behind.
 func (a *Agent) closeThings() error {
+	done := make(chan error, 1)
+	go func() { done <- a.closeDrivers() }()
+	t := time.NewTimer(stuckWithin)
+	defer t.Stop()
+	select {
+	case err := <-done:
+		return err
+	case <-t.C:
+		return errors.New("a driver hangs while it is closed")
+	}
+}
+
+func (a *Agent) closeDrivers() error {
 	var errs []error
 	for _, s := range a.sensors {
 		if !s.stuck.Load() {
@@ -323,7 +337,7 @@ func (a *Agent) checkClock() {
 func (a *Agent) event(kind, entity, message string) {
 	mono := a.clock.Mono()
 	t0, _ := a.time.wallMS(mono)
-	f := &schema.Event{T0MS: t0, MonoMS: mono.Milliseconds(), Type: kind, Entity: entity, Message: message}
+	f := &schema.Event{T0MS: t0, MonoMS: mono.Milliseconds(), Type: kind, Entity: entity, Message: uplink.Clip(message)}
 	a.append(t0, f, func(seq uint64) { f.Seq = seq })
 }
 

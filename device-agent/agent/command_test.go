@@ -332,3 +332,18 @@ func TestDimmedLight(t *testing.T) {
 		}
 	})
 }
+
+func TestLongWordsOfADriverStillReachTheHub(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lampAndThermometer)
+		r.start()
+		r.passInBubble(3 * time.Second)
+		r.host.Line("GPIO17").Break(errors.New(strings.Repeat("kaputt ü ", 400)))
+		id := r.set(1, true)
+		r.passInBubble(2 * time.Second)
+		if got := r.final(id, schema.StateFailed); !strings.HasSuffix(got.Message, "…") {
+			t.Errorf("message of %d bytes", len(got.Message))
+		}
+		r.host.Line("GPIO17").Break(nil)
+	})
+}

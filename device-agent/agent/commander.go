@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/telltale-iot/telltale/device-agent/internal/journal"
+	"github.com/telltale-iot/telltale/device-agent/internal/uplink"
 	"github.com/telltale-iot/telltale/schema"
 )
 
@@ -168,6 +169,6 @@ func (a *Agent) progress(t *task, state schema.CommandState) {
 
 // answer reports what the journal says.
 func (a *Agent) answer(e journal.Entry, took time.Duration) {
-	a.link.Report(&schema.CommandReport{ID: e.ID, State: e.State, Code: e.Code, Message: e.Message, Reported: e.Reported, Proof: e.Proof,
+	a.link.Report(&schema.CommandReport{ID: e.ID, State: e.State, Code: e.Code, Message: uplink.Clip(e.Message), Reported: e.Reported, Proof: e.Proof,
 		TookMS: took.Milliseconds()})
 }

@@ -53,6 +53,7 @@ func (o *output) execute(ctx context.Context, t *task) {
 		return
 	}
 	o.everMoved, o.switched = true, a.clock.Mono()
+	o.unsettled = o.unsettled && err != nil
 	o.noteDriven(t)
 	o.settle(ctx, t, &e, err)
 	if a.crash("before_result") {

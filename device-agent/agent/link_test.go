@@ -78,6 +78,25 @@ func TestRefusedFrameBecomesAGap(t *testing.T) {
 	})
 }
 
+func TestRestoredHubGetsWhatItLostOrAGap(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, lampAndThermometer)
+		r.hub.Set(func(k *uplinktest.Knobs) { k.HoldSeq = 1 }) // so that everything behind it is acked out of order
+		r.start()
+		r.passInBubble(20 * time.Second)
+		r.hub.Set(func(k *uplinktest.Knobs) { k.HoldSeq = 0 })
+		r.hub.Restore()
+		r.hub.Drop()
+		r.passInBubble(20 * time.Second)
+		if m := r.hub.Missing(); len(m) > 0 {
+			t.Errorf("neither stored nor told as gaps: %v", m)
+		}
+		if _, isEvent := r.hub.Stored()[1].(*schema.Event); !isEvent {
+			t.Errorf("1 is %+v, want the frame that was never acked", r.hub.Stored()[1])
+		}
+	})
+}
+
 func TestFlappingLinkIsTriedWithRestraint(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, lampAndThermometer)
@@ -242,6 +261,9 @@ func TestUnpairedDeviceFarAwayAsksForACode(t *testing.T) {
 		r.hubURL = "http://hub.example"
 		r.start()
 		r.passInBubble(time.Minute)
+		if strings.Count(out.String(), "not encrypted") != 1 {
+			t.Errorf("plain http to another machine is to be warned of once: %s", out.String())
+		}
 		if r.hub.Links() != 0 || !strings.Contains(out.String(), "--code") {
 			t.Errorf("links %d, log %s", r.hub.Links(), out.String())
 		}

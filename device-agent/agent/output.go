@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -46,6 +47,7 @@ type output struct {
 	reported  time.Duration        // mono of the last report
 	switched  time.Duration        // mono of the last switching; see minCycle
 	everMoved bool
+	unsettled bool          // it could not be driven at the start
 	unsafe    bool          // it was last driven away from its safe state, whatever a contact says
 	onSince   time.Duration // mono since it is out of its safe state, by order or by contact; 0 = it is not
 	restUntil time.Duration // mono until which a control loop may not switch it on again
@@ -60,60 +62,69 @@ func newOutput(a *Agent, act device.Actuator, c config.Actuator) *output {
 	return &output{a: a, id: e.ID, cfg: c, act: act, entity: e, wake: make(chan struct{}, 1), back: make(chan driven, 1), wanted: make(chan bool, 1)}
 }
 
-// bootOutputs drives every output to what it declares for a start, before anything else happens.
-func (a *Agent) bootOutputs(ctx context.Context) error {
-	var first error
+// eachOutput does something with all outputs at once, so that one whose driver hangs holds up no other, and waits for all.
+func (a *Agent) eachOutput(do func(o *output) error) error {
+	var wg sync.WaitGroup
+	results := make(chan error, len(a.outputs))
 	for _, o := range a.outputs {
-		if err := o.boot(ctx); err != nil && first == nil {
-			first = fmt.Errorf("output %s: %w", o.id, err)
-		}
+		wg.Go(func() {
+			if err := do(o); err != nil {
+				results <- fmt.Errorf("output %s: %w", o.id, err)
+			}
+		})
 	}
-	return first
+	wg.Wait()
+	close(results)
+	var all []error
+	for err := range results {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
 }
 
-// boot drives the output to its safe state, or to what it was when it is to be restored.
+// boot drives the output to its safe state, or to what it was when it is to be restored. What fails is tried again by the guard.
 func (o *output) boot(ctx context.Context) error {
-	restored := false
-	if o.entity.Safety != nil && o.entity.Safety.OnBoot == "restore" {
-		for _, ch := range o.entity.Channels {
-			v, ok := o.a.journal.LastSet(o.id, ch.Name)
-			if !ok || ch.Accepts(v) != nil {
-				continue
-			}
-			if err := o.apply(ctx, ch.Name, v, applyWithin); err != nil {
-				return err
-			}
-			if safe, named := o.entity.Safety.SafeState[ch.Name]; named {
-				o.unsafe = v != safe
-			}
-			restored = true
-		}
-	}
+	restored, err := o.restore(ctx)
 	if !restored {
-		if err := o.safe(ctx); err != nil {
-			return err
-		}
+		safeErr := o.safe(ctx)
+		o.unsettled = safeErr != nil
+		err = errors.Join(err, safeErr)
 	}
 	o.report(ctx, true)
-	return nil
+	return err
 }
 
-// safeOutputs drives every output to its safe state, at a stop.
-func (a *Agent) safeOutputs() error {
-	var first error
-	for _, o := range a.outputs {
-		ctx, cancel := context.WithTimeout(context.Background(), stuckWithin)
-		err := o.safe(ctx)
-		if err == nil {
-			o.unsafe = false
-			o.report(ctx, true)
-		}
-		cancel()
-		if err != nil && first == nil {
-			first = fmt.Errorf("output %s could not be brought to its safe state: %w", o.id, err)
-		}
+// restore drives the output to what the last command asked for, where that is configured and known.
+func (o *output) restore(ctx context.Context) (restored bool, err error) {
+	if o.entity.Safety == nil || o.entity.Safety.OnBoot != "restore" {
+		return false, nil
 	}
-	return first
+	for _, ch := range o.entity.Channels {
+		v, ok := o.a.journal.LastSet(o.id, ch.Name)
+		if !ok || ch.Accepts(v) != nil {
+			continue
+		}
+		if err := o.apply(ctx, ch.Name, v, applyWithin); err != nil {
+			return false, err
+		}
+		if safe, named := o.entity.Safety.SafeState[ch.Name]; named {
+			o.unsafe = v != safe
+		}
+		restored = true
+	}
+	return restored, nil
+}
+
+// stop drives the output to its safe state for the time after the agent.
+func (o *output) stop() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stuckWithin)
+	defer cancel()
+	if err := o.safe(ctx); err != nil {
+		return fmt.Errorf("could not be brought to its safe state: %w", err)
+	}
+	o.unsafe = false
+	o.report(ctx, true)
+	return nil
 }
 
 // run serves commands, control loops and guards until ctx ends.
@@ -182,7 +193,7 @@ func (o *output) follow(ctx context.Context, on bool) {
 		o.trouble(err)
 		return
 	}
-	o.unsafe = !safe
+	o.unsafe, o.unsettled = !safe, false
 	o.moved(ctx)
 }
 
@@ -214,7 +225,10 @@ func (o *output) state() (schema.Value, bool) {
 func (o *output) guard(ctx context.Context) {
 	now := o.a.clock.Mono()
 	switch {
-	case o.onSince == 0 || now < o.againAt:
+	case now < o.againAt:
+	case o.unsettled:
+		o.makeSafe(ctx, "it could not be driven at the start")
+	case o.onSince == 0:
 	case o.cfg.MaxOn > 0 && now-o.onSince > o.cfg.MaxOn:
 		o.restUntil = now + max(o.cfg.MinCycle, restAtLeast)
 		o.makeSafe(ctx, fmt.Sprintf("on for longer than %s", o.cfg.MaxOn))
@@ -231,7 +245,7 @@ func (o *output) makeSafe(ctx context.Context, why string) {
 		o.trouble(err)
 		return
 	}
-	o.unsafe = false
+	o.unsafe, o.unsettled = false, false
 	o.moved(ctx)
 	text := " was sent to its safe state: "
 	if o.onSince != 0 {

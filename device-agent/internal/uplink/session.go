@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -64,6 +65,11 @@ func (s *session) welcome(w *schema.Welcome) error {
 		}
 		return errStartOver
 	}
+	if s.l.generation != "" && s.l.generation != w.StoreGeneration {
+		o.Log.Warn("the hub's store was restored from a backup; what it may have lost is sent again as far as it is kept")
+		o.Box.Void()
+	}
+	s.l.generation = w.StoreGeneration
 	o.Box.Ack(w.Have)
 	if o.Acked != nil && len(w.Have) > 0 {
 		o.Acked(s.epoch, w.Have)
@@ -266,8 +272,17 @@ func (s *session) outstanding() (live, owed int) {
 func (s *session) status() *schema.Status {
 	o := &s.l.o
 	st := o.Box.Stat()
-	return &schema.Status{Backlog: st.Backlog, BacklogFromMS: st.BacklogMS, Dropped: st.Dropped, Degraded: st.Degraded,
+	return &schema.Status{Backlog: st.Backlog, BacklogFromMS: st.BacklogMS, Dropped: st.Dropped, Degraded: Clip(st.Degraded),
 		RTTMS: float64(s.l.rtt.Load()) / 1e6, MonoMS: o.Clock.Mono().Milliseconds(), WallMS: o.Clock.Now().UnixMilli(), Synced: o.Clock.Synced()}
+}
+
+// Clip cuts words to what a frame may carry: a driver's error can be of any length, and a frame that is refused says nothing at all.
+func Clip(text string) string {
+	const most = 1024 // bytes; see schema's Validate
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most-len("…")], "") + "…"
 }
 
 func (s *session) leaving() *schema.Bye {

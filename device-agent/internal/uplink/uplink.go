@@ -63,6 +63,8 @@ type Link struct {
 	reports chan schema.Frame
 	emptied chan struct{}
 
+	generation string // of the store that gave the last welcome; of Run's goroutine
+
 	contact   atomic.Int64 // mono, when the hub was last heard
 	batch     atomic.Int64 // ns
 	connected atomic.Bool
@@ -145,6 +147,9 @@ func (l *Link) Drain(ctx context.Context) {
 
 // Run keeps the link up until ctx ends, then says bye and returns nil.
 func (l *Link) Run(ctx context.Context) error {
+	if l.url.Scheme == "ws" && !loopback(l.url.Hostname()) {
+		l.o.Log.Warn("the way to the hub is not encrypted: anybody on it can read what is measured and send commands; use https:// behind a proxy that speaks TLS", "hub", l.o.Hub)
+	}
 	failures := 0
 	told := ""
 	for ctx.Err() == nil {

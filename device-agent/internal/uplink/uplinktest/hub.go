@@ -38,6 +38,8 @@ type Hub struct {
 	silent    bool // no acks
 	refuse    *schema.Problem
 	refuseSeq uint64
+	holdSeq   uint64
+	restored  int
 	keys      map[string]string
 	conn      *websocket.Conn
 	writes    sync.Mutex
@@ -163,7 +165,7 @@ func (h *Hub) greet(conn *websocket.Conn, nonce string, f *schema.Hello) bool {
 	}
 	h.conn = conn
 	h.links++
-	return h.send(conn, &schema.Welcome{StoreGeneration: "1", Have: h.ranges[f.Epoch], NowMS: time.Now().UnixMilli(), MonoMS: h.MonoMS(),
+	return h.send(conn, &schema.Welcome{StoreGeneration: fmt.Sprint("g", h.restored), Have: h.ranges[f.Epoch], NowMS: time.Now().UnixMilli(), MonoMS: h.MonoMS(),
 		Describe: h.described == nil || h.described.Hash() != f.DescriptorHash, BatchMS: h.batchMS, Window: h.window, Session: uint64(h.links)}) == nil
 }
 
@@ -180,7 +182,7 @@ func (h *Hub) store(conn *websocket.Conn, first, last uint64, f schema.Frame) {
 	if _, known := h.stored[epoch][first]; !known {
 		h.stored[epoch][first] = f
 	}
-	if h.silent {
+	if h.silent || first == h.holdSeq {
 		return
 	}
 	h.ranges[epoch] = merge(h.ranges[epoch], schema.Range{first, last})
@@ -247,9 +249,9 @@ func (h *Hub) Drop() {
 func (h *Hub) Set(change func(k *Knobs)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	k := Knobs{ID: h.id, Window: h.window, BatchMS: h.batchMS, Silent: h.silent, Refuse: h.refuse, RefuseSeq: h.refuseSeq}
+	k := Knobs{ID: h.id, Window: h.window, BatchMS: h.batchMS, Silent: h.silent, Refuse: h.refuse, RefuseSeq: h.refuseSeq, HoldSeq: h.holdSeq}
 	change(&k)
-	h.id, h.window, h.batchMS, h.silent, h.refuse, h.refuseSeq = k.ID, k.Window, k.BatchMS, k.Silent, k.Refuse, k.RefuseSeq
+	h.id, h.window, h.batchMS, h.silent, h.refuse, h.refuseSeq, h.holdSeq = k.ID, k.Window, k.BatchMS, k.Silent, k.Refuse, k.RefuseSeq, k.HoldSeq
 }
 
 // Knobs are what a test can turn.
@@ -260,6 +262,16 @@ type Knobs struct {
 	Silent    bool            // stores and never acks
 	Refuse    *schema.Problem // answer to every hello
 	RefuseSeq uint64          // a frame that is refused
+	HoldSeq   uint64          // a frame that is not acked
+}
+
+// Restore puts an empty store in the place of the hub's: one from a backup that was made before the device was.
+func (h *Hub) Restore() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.restored++
+	clear(h.stored)
+	clear(h.ranges)
 }
 
 // Stored returns what the hub has of the newest epoch, by sequence number.
