@@ -35,8 +35,9 @@ type link struct {
 type order struct {
 	c         schema.Command
 	deadline  time.Time
-	delivered bool   // it was written to a connection: the device may have it
-	cancelBy  string // who wants it canceled; "" = nobody
+	delivered bool                 // it was written to a connection: the device may have it
+	cancelBy  string               // who wants it canceled; "" = nobody
+	said      schema.CommandReport // the device's newest report that is not stored yet; no state = none
 }
 
 // inFlight reports whether the device may be at it.
@@ -72,6 +73,9 @@ func (l *lane) load() error {
 	now := l.e.now()
 	for _, c := range open {
 		left := time.Duration(c.DeadlineMS-now.UnixMilli()) * time.Millisecond
+		if now.UnixMilli() < c.AskedMS { // the hub's clock was set back: how long ago it was asked is not known
+			left = 0
+		}
 		l.open = append(l.open, &order{c: c, deadline: now.Add(left), delivered: c.State != schema.StateQueued})
 	}
 	l.loaded = true
@@ -162,6 +166,8 @@ func (l *lane) step(o *order, r schema.CommandReport) error {
 	if err != nil {
 		l.e.log.Error("command is not stepped", "device", l.device, "command", o.c.ID, "err", err)
 		// The step may have been stored although the answer did not come; or the device was removed with all its commands.
+		ctx, cancel := context.WithTimeout(context.Background(), storeWithin)
+		defer cancel()
 		if now, ok, readErr := l.e.store.Command(ctx, o.c.ID); readErr == nil && (!ok || now.State != o.c.State) {
 			l.update(o, now, ok)
 		}
@@ -238,10 +244,13 @@ func (l *lane) due(o *order) time.Time {
 	return o.deadline.Add(AnswerGrace)
 }
 
-// ending returns the end that a command has reached by itself; an empty state when it has not.
+// ending returns what has become of a command without anything new being said: a report that was not stored yet, or the end it has
+// reached by itself; an empty state when there is nothing.
 func (l *lane) ending(o *order) schema.CommandReport {
 	over := !l.e.now().Before(l.due(o))
 	switch {
+	case o.c.State.CanBecome(o.said.State):
+		return o.said
 	case !o.inFlight() && o.c.Op == schema.OpPulse && l.link == nil:
 		return schema.CommandReport{State: schema.StateRejected, Code: string(schema.CodeOffline),
 			Message: fmt.Sprintf("%s went offline before it could be sent", l.device)}

@@ -18,6 +18,7 @@ type ledger struct {
 	commands []schema.Command
 	bodies   map[string]string
 	broken   bool // the disk is full
+	late     bool // steps are stored after their time
 	steps    []schema.Command
 }
 
@@ -43,7 +44,10 @@ func (l *ledger) Device(_ context.Context, id string) (schema.Device, bool, erro
 	return d, ok, nil
 }
 
-func (l *ledger) Command(_ context.Context, id string) (schema.Command, bool, error) {
+func (l *ledger) Command(ctx context.Context, id string) (schema.Command, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return schema.Command{}, false, err
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i := slices.IndexFunc(l.commands, func(c schema.Command) bool { return c.ID == id })
@@ -101,7 +105,16 @@ func (l *ledger) CreateCommand(_ context.Context, c schema.Command, body string)
 	return c, false, nil
 }
 
-func (l *ledger) StepCommand(_ context.Context, atMS int64, r schema.CommandReport) (schema.Command, error) {
+func (l *ledger) StepCommand(ctx context.Context, atMS int64, r schema.CommandReport) (schema.Command, error) {
+	if l.late {
+		defer func() { <-ctx.Done() }()
+		_, _ = l.step(atMS, r)
+		return schema.Command{}, context.DeadlineExceeded
+	}
+	return l.step(atMS, r)
+}
+
+func (l *ledger) step(atMS int64, r schema.CommandReport) (schema.Command, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.broken {

@@ -12,7 +12,7 @@ import (
 //
 // Reports that come twice, late or in the wrong order change nothing and are no error: the table of transitions decides. Errors: a
 // *schema.Problem when the command is another device's (forbidden) or does not exist (not_found), or unavailable when it could not be
-// stored: the device reports again on its next connection.
+// stored: it is tried again every second, and the device reports again on its next connection. Held by TestAFullDiskHealsWithoutLies.
 func (e *Engine) Report(ctx context.Context, device string, r schema.CommandReport) error {
 	l := e.lane(device)
 	got := make(chan error, 1)
@@ -41,7 +41,11 @@ func (l *lane) report(ctx context.Context, r schema.CommandReport) error {
 		l.e.log.Debug("report changes nothing", "device", l.device, "command", r.ID)
 		return nil
 	}
+	if !o.said.State.Final() { // a report that overtook this one decides
+		o.said = r
+	}
 	if err := l.step(o, r); err != nil {
+		l.wakeIn(retryAfter)
 		return notStored(err)
 	}
 	l.settle()
