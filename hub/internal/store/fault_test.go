@@ -176,15 +176,15 @@ func tinyDisk(t *testing.T, megabytes int) string {
 
 func TestAFullDiskAcksNothingAndHeals(t *testing.T) {
 	t.Parallel()
-	dir := tinyDisk(t, 2)
+	dir := tinyDisk(t, 1)
 	s := openAt(t, dir)
 	pair(t, s, "lamp")
 	ballast := filepath.Join(dir, "ballast")
-	if err := os.WriteFile(ballast, make([]byte, 1<<20), 0o600); err != nil {
+	if err := os.WriteFile(ballast, make([]byte, 1<<18), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	acked, failed := map[uint64]bool{}, []uint64{}
-	big := make([]float64, 1000)
+	big := make([]float64, 500)
 	dt := make([]int64, len(big))
 	for seq := uint64(1); seq <= 40 && len(failed) < 3; seq++ {
 		if err := appendAll(t, s, numbers("lamp", seq, testT0+int64(seq), "t.state", dt, big...))[0]; err != nil {
