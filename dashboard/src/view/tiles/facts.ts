@@ -46,7 +46,9 @@ export function label(
   const perHour = f.status.is === 'live' ? channel?.trail?.slopePerHour() : undefined
   const parts = [
     entity.spec.name,
-    [f.before, f.shown.text, f.shown.unit && spokenUnit(f.shown.unit)].filter(Boolean).join(' '),
+    f.shown.text === '–' || f.shown.text === '…'
+      ? ''
+      : [f.before, f.shown.text, f.shown.unit && spokenUnit(f.shown.unit)].filter(Boolean).join(' '),
     channel && f.status.is === 'live' ? spokenTrend(perHour, decimals(channel.spec)) : '',
     f.words ? f.words.text : f.status.is,
   ]
