@@ -12,7 +12,7 @@ const RUN_MS = Number(process.env['TELLTALE_PICTURES_AFTER_MS'] ?? 120_000)
 /** A picture in a repository is small, in bytes. */
 const MOST_BYTES = 300_000
 
-test.setTimeout(RUN_MS + 120_000)
+test.setTimeout(RUN_MS + 400_000)
 
 test('the pictures of the README', async ({ hub, home, page, browser }) => {
   expect(home.process.runs).toBe(true)
@@ -42,7 +42,6 @@ async function setBy(page: Page, entity: string, percent: number): Promise<void>
 }
 
 async function overview(page: Page): Promise<void> {
-  await openOverview(page)
   const first = (page.viewportSize()?.width ?? 0) > 640 ? 'Kitchen' : 'Living room'
   await page.getByRole('heading', { name: first, exact: true }).evaluate((h) => {
     const bar = document.querySelector('header')
@@ -80,6 +79,18 @@ async function settled(page: Page): Promise<void> {
   await expect.poll(unsettled, { timeout: 30_000 }).toEqual([])
 }
 
+/** Opens the page until its round trip is one of a machine that has nothing else to do; the number is in the picture. */
+async function quick(page: Page): Promise<void> {
+  const roundTrip = async (): Promise<number> => {
+    await page.goto('about:blank')
+    await openOverview(page)
+    const chip = page.getByTestId('link')
+    await expect(chip).toContainText('ms')
+    return Number(/(\d+)\sms/.exec(await chip.innerText())?.[1])
+  }
+  await expect.poll(roundTrip, { timeout: 90_000, intervals: [500] }).toBeLessThan(60)
+}
+
 async function take(browser: Browser, hub: string, name: string, options: BrowserContextOptions, look: (page: Page) => Promise<void>): Promise<void> {
   const context = await browser.newContext({ ...options, baseURL: hub, locale: 'en-GB' })
   const page = await context.newPage()
@@ -89,6 +100,7 @@ async function take(browser: Browser, hub: string, name: string, options: Browse
       document.documentElement.style.scrollbarGutter = 'auto'
     })
   })
+  await quick(page)
   await look(page)
   const path = join(folder, `${name}.png`)
   await page.screenshot({ path })
