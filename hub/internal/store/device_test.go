@@ -153,6 +153,36 @@ func TestForgettingADeviceDeletesAllOfItAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestForgettingGoesInSmallSteps(t *testing.T) {
+	t.Parallel()
+	s := openPaired(t)
+	const events = 2*purgeRows + 1
+	step := func(f func(w *writer) error) (left int) {
+		t.Helper()
+		err := s.writer.do(t.Context(), func(w *writer) error {
+			return errors.Join(f(w), w.conn.row(`SELECT count(*) FROM event`).Scan(&left))
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return left
+	}
+	left := step(func(w *writer) error {
+		return errors.Join(w.conn.exec(`WITH RECURSIVE i (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM i WHERE n < ?1)
+			INSERT INTO event SELECT (SELECT id FROM device), n, 1, n, 0, 'started', NULL, '' FROM i`, events), w.conn.exec(sqlForget, "lamp"))
+	})
+	for more := true; more; {
+		now := step(func(w *writer) (err error) { more, err = w.purgeStep(); return err })
+		if left-now > purgeRows {
+			t.Fatalf("one step deleted %d rows", left-now)
+		}
+		left = now
+	}
+	if left != 0 {
+		t.Errorf("%d events are left", left)
+	}
+}
+
 func TestBootsKeepTheirOffset(t *testing.T) {
 	t.Parallel()
 	s := openPaired(t)

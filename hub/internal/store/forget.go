@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// purgeRows is how many readings one transaction of a purge deletes: tens of milliseconds, so that fresh readings hardly wait.
+// purgeRows is how many readings or events one transaction of a purge deletes: tens of milliseconds, so that fresh readings hardly wait.
 const purgeRows = 5000
 
 const (
@@ -15,15 +15,17 @@ const (
 	sqlPurgeEnd   = `SELECT max(t_ms) FROM (SELECT t_ms FROM reading WHERE series_id = ?1 ORDER BY t_ms LIMIT ?2)`
 	sqlPurge      = `DELETE FROM reading WHERE series_id = ?1 AND t_ms <= ?2`
 	sqlDropSeries = `DELETE FROM series WHERE id = ?1`
+
+	sqlPurgeEventsEnd = `SELECT max(t_ms) FROM (SELECT t_ms FROM event WHERE device_id = ?1 ORDER BY t_ms LIMIT ?2)`
+	sqlPurgeEvents    = `DELETE FROM event WHERE device_id = ?1 AND t_ms <= ?2`
 )
 
-// dropRest deletes what a device without series still has, its own row last.
+// dropRest deletes what a device without series and events still has, its own row last.
 func dropRest() []string {
 	return []string{
 		`DELETE FROM command_last WHERE device_id = ?1`,
 		`DELETE FROM command_step WHERE command_id IN (SELECT id FROM command WHERE device_id = ?1)`,
 		`DELETE FROM command WHERE device_id = ?1`,
-		`DELETE FROM event WHERE device_id = ?1`,
 		`DELETE FROM gap WHERE device_id = ?1`,
 		`DELETE FROM received WHERE epoch_id IN (SELECT id FROM epoch WHERE device_id = ?1)`,
 		`DELETE FROM epoch WHERE device_id = ?1`,
@@ -82,8 +84,15 @@ func (w *writer) purgeStep() (more bool, err error) {
 		}
 		return false, err
 	}
+	var end *int64
 	err = w.conn.row(sqlSomeSeries, device).Scan(&series)
 	if isNoRows(err) {
+		if err := w.conn.row(sqlPurgeEventsEnd, device, purgeRows).Scan(&end); err != nil {
+			return false, err
+		}
+		if end != nil {
+			return true, w.conn.exec(sqlPurgeEvents, device, *end)
+		}
 		for _, query := range dropRest() {
 			if err := w.conn.exec(query, device); err != nil {
 				return false, err
@@ -94,7 +103,6 @@ func (w *writer) purgeStep() (more bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	var end *int64
 	if err := w.conn.row(sqlPurgeEnd, series, purgeRows).Scan(&end); err != nil {
 		return false, err
 	}
