@@ -19,11 +19,17 @@ type weather struct {
 }
 
 // drift is a random walk with a pull back to zero (Ornstein-Uhlenbeck).
-type drift struct{ x, sigma, tau float64 }
+type drift struct {
+	x, sigma, tau   float64
+	dt, keep, gives float64 // of the last step, because nearly all steps are alike
+}
 
 func (d *drift) step(dt float64, rng *rand.Rand) float64 {
-	a := math.Exp(-dt / d.tau)
-	d.x = d.x*a + d.sigma*math.Sqrt(1-a*a)*rng.NormFloat64()
+	if dt != d.dt {
+		a := math.Exp(-dt / d.tau)
+		d.dt, d.keep, d.gives = dt, a, d.sigma*math.Sqrt(1-a*a)
+	}
+	d.x = d.x*d.keep + d.gives*rng.NormFloat64()
 	return d.x
 }
 
