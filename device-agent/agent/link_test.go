@@ -119,7 +119,7 @@ func TestFlappingLinkIsTriedWithRestraint(t *testing.T) {
 
 func TestHubThatSaysNoIsAskedEveryFiveMinutes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, lampAndThermometer)
+		r := newRig(t, strings.Replace(lampAndThermometer, "interval: 1s", "interval: 15s", 1))
 		r.start()
 		r.passInBubble(3 * time.Second)
 		r.hub.Set(func(k *uplinktest.Knobs) {
