@@ -29,6 +29,12 @@ func (e *Engine) Ask(ctx context.Context, actor string, a schema.Ask) (schema.Co
 		keyed.Key = a.Key
 		return c, &keyed
 	}
+	var full interface{ Temporary() bool }
+	if errors.As(err, &full) && full.Temporary() {
+		p = schema.Problemf(schema.CodeUnavailable, "the hub has too much to write at the moment; try again soon")
+		p.Key = a.Key
+		return c, p
+	}
 	if err != nil {
 		return c, fmt.Errorf("ask device=%s: %w", a.Device, err)
 	}

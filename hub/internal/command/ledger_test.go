@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -18,9 +19,16 @@ type ledger struct {
 	commands []schema.Command
 	bodies   map[string]string
 	broken   bool // the disk is full
+	full     bool // its queue is
 	late     bool // steps are stored after their time
 	steps    []schema.Command
 }
+
+// fullError is the error of a store whose queue is full.
+type fullError struct{}
+
+func (fullError) Error() string   { return "full" }
+func (fullError) Temporary() bool { return true }
 
 var errBroken = errors.New("disk is full")
 
@@ -87,6 +95,9 @@ func (l *ledger) CreateCommand(_ context.Context, c schema.Command, body string)
 	defer l.mu.Unlock()
 	if l.broken {
 		return schema.Command{}, false, errBroken
+	}
+	if l.full {
+		return schema.Command{}, false, fmt.Errorf("create: %w", fullError{})
 	}
 	for i := 1; i < len(c.Log); i++ {
 		if !c.Log[i-1].State.CanBecome(c.Log[i].State) {

@@ -36,6 +36,17 @@ func TestAFullDiskHealsWithoutLies(t *testing.T) {
 	})
 }
 
+func TestAFullStoreIsSaidInWords(t *testing.T) {
+	inBubble(t, newLedger(), func(t *testing.T, b *bench) {
+		pi := b.attach("pi")
+		b.ledger.full = true
+		b.refused(lampOn("1"), schema.CodeUnavailable)
+		b.ledger.full = false
+		b.ask(lampOn("1"))
+		pi.command(t)
+	})
+}
+
 func TestAStoreThatAnswersTooLateIsAskedWhatIsTrue(t *testing.T) {
 	inBubble(t, newLedger(), func(t *testing.T, b *bench) {
 		b.attach("pi")

@@ -26,6 +26,8 @@ const (
 	// maxAhead bounds how far a frame's number may lie beyond all that the device said it gave out: what a fast one measures while a dying
 	// link is not noticed, many times over. A device that claims more would lose what it measures later, as known already.
 	maxAhead = 1 << 20
+	// maxRemembered bounds the channels that are remembered from descriptors, as two of the largest hold; beyond that only the last two count.
+	maxRemembered = 2 * schema.MaxEntities * schema.MaxChannels
 )
 
 // Session is one connection of one device. Frames are given to it one at a time (the connection's reader); Close and Clock may come
@@ -67,9 +69,16 @@ func (s *Session) Descriptor(d *schema.Descriptor) {
 			types[e.ID+"."+e.Channels[j].Name] = e.Channels[j].Type
 		}
 	}
+	before := s.types
 	s.types = types
 	s.head.mu.Lock()
 	defer s.head.mu.Unlock()
+	if len(s.head.described)+len(types) > maxRemembered {
+		clear(s.head.described)
+		for ch := range before {
+			s.head.described[ch] = true
+		}
+	}
 	for ch := range types {
 		s.head.described[ch] = true
 	}

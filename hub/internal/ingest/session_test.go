@@ -124,6 +124,26 @@ func TestAChannelOfAnOlderSetupIsStillTaken(t *testing.T) {
 	})
 }
 
+func TestChannelsThatAreRememberedAreBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T, b *bench) {
+		s, _ := b.connect(nil)
+		defer s.Close()
+		for i := range 3 * maxRemembered / 1000 { // a device that calls its channels differently each time
+			var d schema.Descriptor
+			for j := range 1000 {
+				d.Entities = append(d.Entities, schema.Entity{ID: fmt.Sprintf("e%d_%d", i, j), Channels: []schema.Channel{{Name: "state", Type: schema.TypeNumber}}})
+			}
+			s.Descriptor(&d)
+		}
+		if n := len(s.head.described); n > maxRemembered {
+			t.Errorf("%d channels are remembered", n)
+		}
+		r := reading(1, 1)
+		r.Series[0].Ch = fmt.Sprintf("e%d_0.state", 3*maxRemembered/1000-2) // of the setup before
+		b.take(s, r)
+	})
+}
+
 func TestSequenceNumbersBeyondTheStoreAreRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
 		s, _ := b.connect(nil)
