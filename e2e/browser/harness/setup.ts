@@ -14,7 +14,12 @@ export default function setup(): () => void {
     throw new Error('The page is not built. Run `make build` (or `npm ci && npm run build` in dashboard/) first.')
   }
   const dir = mkdtempSync(join(tmpdir(), 'telltale-bin-'))
-  execFileSync('go', ['build', '-o', `${dir}/`, './hub', './device-agent', './firmware-sim'], { cwd: root, stdio: 'inherit' })
+  try {
+    execFileSync('go', ['build', '-o', `${dir}/`, './hub', './device-agent', './firmware-sim'], { cwd: root, stdio: 'inherit' })
+  } catch (err) {
+    rmSync(dir, { recursive: true, force: true })
+    throw err
+  }
   process.env[BIN] = dir
   return () => {
     rmSync(dir, { recursive: true, force: true })
