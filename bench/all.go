@@ -26,7 +26,7 @@ func (c *allCommand) Run(ctx context.Context, io *cli.IO) error {
 	in := ingestCommand{common: c.common, Agents: 50, Channels: 20, Samples: 1}
 	steady, backlog := in, in
 	steady.Steady = true
-	backlog.Samples = 50
+	backlog.Agents, backlog.Samples = 10, 50 // 64 frames of 1000 readings each: more than the hub queues
 	idle := idleCommand{common: c.common, Dashboards: 10_000, Settle: 20}
 	room := idle
 	room.DeviceRoom, room.Runs, room.Baseline = true, 1, false

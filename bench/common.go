@@ -103,6 +103,9 @@ func (c *common) each(ctx context.Context, sheet *figure.Sheet, variants []varia
 				return fmt.Errorf("start %s: %w", v.name, err)
 			}
 			values, err := measure(ctx, v, t)
+			if err != nil {
+				err = t.Explain(err)
+			}
 			if err = errors.Join(err, t.Stop()); err != nil {
 				return fmt.Errorf("%s of %s: %w", sheet.Name, v.name, err)
 			}

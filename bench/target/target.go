@@ -89,10 +89,15 @@ func Start(ctx context.Context, o Options) (*Target, error) {
 	}
 	t.PID = t.cmd.Process.Pid
 	if err := t.awaitReady(ctx); err != nil {
-		said, readErr := os.ReadFile(filepath.Join(dir, "log"))
-		return nil, errors.Join(fmt.Errorf("%w; it said:\n%s", err, tail(said)), readErr, t.Stop())
+		return nil, errors.Join(t.Explain(err), t.Stop())
 	}
 	return t, nil
+}
+
+// Explain adds to an error what the program said last.
+func (t *Target) Explain(err error) error {
+	said, readErr := os.ReadFile(filepath.Join(t.Dir, "log"))
+	return errors.Join(fmt.Errorf("%w; the program said:\n%s", err, tail(said)), readErr)
 }
 
 func freePort() (string, error) {
