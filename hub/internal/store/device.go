@@ -225,7 +225,7 @@ const (
 	WHERE d.device_id = ?1 AND b.boot_id = ?2`
 	sqlSaveBoot = `INSERT INTO boot (device_id, boot_id, offset_ms, time_quality, saved_ms) VALUES (?1, ?2, ?3, ?4, ?5)
 	ON CONFLICT DO UPDATE SET offset_ms = excluded.offset_ms, time_quality = excluded.time_quality, saved_ms = excluded.saved_ms`
-	sqlDropBoots = `DELETE FROM boot WHERE device_id = ?1 AND saved_ms <
+	sqlDropBoots = `DELETE FROM boot WHERE device_id = ?1 AND boot_id <> ?3 AND saved_ms <
 	(SELECT saved_ms FROM boot WHERE device_id = ?1 ORDER BY saved_ms DESC LIMIT 1 OFFSET ?2)`
 )
 
@@ -258,7 +258,7 @@ func (s *Store) SaveBoot(ctx context.Context, device, boot string, offsetMS int6
 		if err := w.conn.exec(sqlSaveBoot, h.id, boot, offsetMS, timeQualityToSQL(tq), s.now().UnixMilli()); err != nil {
 			return err
 		}
-		return w.conn.exec(sqlDropBoots, h.id, keepBoots-1)
+		return w.conn.exec(sqlDropBoots, h.id, keepBoots-1, boot)
 	})
 	if err != nil {
 		return fmt.Errorf("save boot: %w", err)

@@ -49,7 +49,8 @@ func explain(t *testing.T, c *conn, name, q string) {
 			t.Error(err)
 			return
 		}
-		scan := strings.HasPrefix(plan, "SCAN ") && !strings.Contains(plan, "USING") && !strings.HasPrefix(plan, "SCAN (")
+		scan := strings.HasPrefix(plan, "SCAN ") && !strings.HasPrefix(plan, "SCAN (") &&
+			name != "sqlAllOpenCommands" // it wants all of an index that holds nothing else
 		if scan || strings.Contains(plan, "TEMP B-TREE") {
 			t.Errorf("%s: %s", name, plan)
 		}
