@@ -139,6 +139,10 @@ func TestForgettingADeviceDeletesAllOfItAndNothingElse(t *testing.T) {
 		t.Errorf("the id is not free: %s", id)
 	}
 	s.purging.Wait()
+	var free int
+	if err := s.read.QueryRowContext(t.Context(), `PRAGMA freelist_count`).Scan(&free); err != nil || free > 0 {
+		t.Errorf("%d pages are not given back to the disk (%v)", free, err)
+	}
 	for _, table := range []string{"reading", "series", "epoch", "received", "boot", "gap", "event", "command", "command_step", "command_last"} {
 		var n, want int
 		if err := s.read.QueryRowContext(t.Context(), `SELECT count(*) FROM `+table).Scan(&n); err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 )
 
@@ -80,7 +81,7 @@ func (w *writer) purgeStep() (more bool, err error) {
 	var device, series int64
 	if err := w.conn.row(sqlForgotten).Scan(&device); err != nil {
 		if isNoRows(err) {
-			return false, nil
+			return w.giveBack()
 		}
 		return false, err
 	}
@@ -110,4 +111,23 @@ func (w *writer) purgeStep() (more bool, err error) {
 		return true, w.conn.exec(sqlDropSeries, series)
 	}
 	return true, w.conn.exec(sqlPurge, series, *end)
+}
+
+// giveBack returns some of the file's empty pages to the disk, a MiB; more = call again.
+func (w *writer) giveBack() (more bool, err error) {
+	var before, after int
+	if err := w.conn.row(`PRAGMA freelist_count`).Scan(&before); err != nil || before == 0 {
+		return false, err
+	}
+	rows, err := w.conn.rows(`PRAGMA incremental_vacuum(256)`)
+	if err != nil {
+		return false, err
+	}
+	for rows.Next() { // each step frees one page
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return false, err
+	}
+	err = w.conn.row(`PRAGMA freelist_count`).Scan(&after)
+	return after > 0 && after < before, err // a repaired file may not be able to
 }
