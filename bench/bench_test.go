@@ -30,7 +30,9 @@ func TestEveryBenchmarkMeasuresTheRealHub(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	short := common{Seed: 1, Runs: 1, Seconds: 0.2, Hub: bin, TempDir: t.TempDir(), Baseline: true}
+	short := common{Seed: 1, Runs: 1, Seconds: 0.4, Hub: bin, TempDir: t.TempDir(), Baseline: true}
+	commits := short
+	commits.Seconds = 1 // the hub commits and acks five times a second
 	fan := fanoutCommand{common: short, Dashboards: 10, Devices: 2, Channels: 3, Rate: 10, SeenEvery: 1, Frozen: 1, Stuck: 1}
 	tests := []struct {
 		name     string
@@ -38,7 +40,7 @@ func TestEveryBenchmarkMeasuresTheRealHub(t *testing.T) {
 		positive []string
 		variants []string
 	}{
-		{"ingest", (&ingestCommand{common: short, Agents: 3, Channels: 4, Samples: 2}).measure, []string{"readings acked", "ack latency p99"}, []string{nameHub, nameNaive}},
+		{"ingest", (&ingestCommand{common: commits, Agents: 3, Channels: 4, Samples: 2}).measure, []string{"readings acked", "ack latency p99"}, []string{nameHub, nameNaive}},
 		{"fanout", fan.measure, []string{"frames delivered", "values delivered", "latency p99"}, []string{nameHub, nameFrozen, nameNaive, nameNaiveOnce}},
 		{"idle", (&idleCommand{common: short, Dashboards: 20}).measure, []string{"RSS", "goroutines per connection"}, []string{nameHub, nameNaive}},
 		{"history", (&historyCommand{common: short, Hours: 1, Points: 100, Queries: 2}).measure, []string{"answer p50", "answer"}, []string{nameHub}},
