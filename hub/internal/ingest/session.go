@@ -266,7 +266,7 @@ func (s *Session) committed(err error, f frame) {
 		s.in.count.failed.Add(1)
 		err = fmt.Errorf("seq=%d: %w", f.first, err)
 		if !refused(err) || s.refuse(err, f) != nil {
-			s.fail(err)
+			_ = s.fail(err) // the device hears it when the link ends
 		}
 		return
 	}

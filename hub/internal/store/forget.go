@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 )
 
@@ -119,15 +118,21 @@ func (w *writer) giveBack() (more bool, err error) {
 	if err := w.conn.row(`PRAGMA freelist_count`).Scan(&before); err != nil || before == 0 {
 		return false, err
 	}
-	rows, err := w.conn.rows(`PRAGMA incremental_vacuum(256)`)
-	if err != nil {
-		return false, err
-	}
-	for rows.Next() { // each step frees one page
-	}
-	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+	if err := w.vacuumSome(); err != nil {
 		return false, err
 	}
 	err = w.conn.row(`PRAGMA freelist_count`).Scan(&after)
 	return after > 0 && after < before, err // a repaired file may not be able to
+}
+
+// vacuumSome gives 256 pages back: each step of the statement frees one.
+func (w *writer) vacuumSome() error {
+	rows, err := w.conn.rows(`PRAGMA incremental_vacuum(256)`)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+	}
+	return rows.Err()
 }

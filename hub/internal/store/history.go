@@ -215,7 +215,7 @@ func (s *Store) scan(ctx context.Context, series, fromMS, toMS int64, fn func(tM
 	if err != nil {
 		return err
 	}
-	defer stmt.Close()
+	defer func() { _ = stmt.Close() }()
 	last := [4]int64{fromMS - 1, math.MaxInt64, math.MaxInt64, math.MaxInt64}
 	for n := s.page; n == s.page; {
 		if err := ctx.Err(); err != nil {
