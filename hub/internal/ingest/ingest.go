@@ -203,7 +203,7 @@ func (s *Session) lost(h *schema.Hello) {
 	if from == 0 || from > now {
 		from = now
 	}
-	for _, r := range s.have.without(1, end) {
+	for _, r := range s.have.Without(1, end) {
 		s.in.log.Warn("frames are lost, the device no longer has them", "device", s.device, "first", r[0], "last", r[1])
 		g := schema.Gap{First: r[0], Last: r[1], FromMS: from, ToMS: now, Reason: schema.GapDamaged}
 		err := s.in.store.AppendGap(s.device, s.epoch, g, func(err error) {

@@ -32,7 +32,7 @@ func (refusal) Refused() bool { return true }
 // not import each other.
 type memory struct {
 	mu      sync.Mutex
-	have    ranges
+	have    schema.Ranges
 	batches []schema.Batch
 	gaps    []schema.Gap
 	events  []schema.Batch
@@ -53,8 +53,8 @@ func (m *memory) queue(first, last uint64, keep func(), done func(error)) error 
 	m.pending = append(m.pending, func(err error) {
 		if err == nil {
 			m.mu.Lock()
-			if len(m.have.without(first, last)) > 0 {
-				m.have.add(first, last)
+			if len(m.have.Without(first, last)) > 0 {
+				m.have.Add(first, last)
 				keep()
 			}
 			m.mu.Unlock()

@@ -50,8 +50,8 @@ type Session struct {
 
 	mu       sync.Mutex
 	clock    clock
-	have     ranges // committed numbers of the epoch
-	acks     ranges // committed, not yet told
+	have     schema.Ranges // committed numbers of the epoch
+	acks     schema.Ranges // committed, not yet told
 	filled   []schema.Span
 	failure  *schema.Problem
 	failTold bool
@@ -194,11 +194,11 @@ func (s *Session) reach(last uint64) *schema.Problem {
 func (s *Session) repeated(first, last uint64) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.have.without(first, last)) > 0 {
+	if len(s.have.Without(first, last)) > 0 {
 		return false
 	}
 	s.in.count.repeats.Add(1)
-	s.acks.add(first, last)
+	s.acks.Add(first, last)
 	s.tell()
 	return true
 }
@@ -270,8 +270,8 @@ func (s *Session) committed(err error, f frame) {
 		}
 		return
 	}
-	s.have.add(f.first, f.last)
-	s.acks.add(f.first, f.last)
+	s.have.Add(f.first, f.last)
+	s.acks.Add(f.first, f.last)
 	s.filled = append(s.filled, f.old...)
 	if s.ended {
 		if len(s.filled) > 0 {

@@ -47,7 +47,7 @@ func TestShownOnReceiptAckedAfterTheCommit(t *testing.T) {
 
 func TestWhatIsStoredIsOnlyAckedAgain(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
-		b.store.have = ranges{{1, 5}}
+		b.store.have = schema.Ranges{{1, 5}}
 		s, have := b.connect(func(h *schema.Hello) { h.First, h.Last = 4, 6 })
 		defer s.Close()
 		equal(t, "have", have, []schema.Range{{1, 5}})
@@ -286,7 +286,7 @@ func TestRestartGapBeginsAfterTheLastReading(t *testing.T) {
 
 func TestWhatCanNeverComeAgainIsAGap(t *testing.T) {
 	inBubble(t, func(t *testing.T, b *bench) {
-		b.store.have = ranges{{1, 40}, {60, 80}} // a store that was restored from a backup
+		b.store.have = schema.Ranges{{1, 40}, {60, 80}} // a store that was restored from a backup
 		s, _ := b.connect(func(h *schema.Hello) { h.First, h.Last = 101, 120 })
 		equal(t, "gaps", seqs(b.store.gaps), []schema.Range{{41, 59}, {81, 100}})
 		if a := b.takeAcks(); a != nil {

@@ -55,7 +55,7 @@ func (w *writer) place(device, name string, first, last uint64) (h *head, e *epo
 	if e, err = w.epoch(h, name); err != nil {
 		return nil, nil, nil, err
 	}
-	if missing = e.set.without(first, last); len(missing) == 0 {
+	if missing = e.set.Without(first, last); len(missing) == 0 {
 		w.duplicates++
 		return h, e, nil, nil
 	}

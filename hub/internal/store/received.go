@@ -37,8 +37,8 @@ type head struct {
 // epoch is one outbox of a device.
 type epoch struct {
 	id    int64
-	set   ranges // with this transaction
-	saved ranges // as committed; only meaningful while dirty
+	set   schema.Ranges // with this transaction
+	saved schema.Ranges // as committed; only meaningful while dirty
 	dirty bool
 }
 
@@ -97,7 +97,7 @@ func (w *writer) epoch(h *head, name string) (*epoch, error) {
 func (w *writer) claim(e *epoch, first, last uint64) error {
 	if len(e.set) >= maxRanges {
 		grown := slices.Clone(e.set)
-		if grown.add(first, last); len(grown) > maxRanges {
+		if grown.Add(first, last); len(grown) > maxRanges {
 			return ErrScattered
 		}
 	}
@@ -105,7 +105,7 @@ func (w *writer) claim(e *epoch, first, last uint64) error {
 		e.saved, e.dirty = slices.Clone(e.set), true
 		w.touched = append(w.touched, e)
 	}
-	e.set.add(first, last)
+	e.set.Add(first, last)
 	return nil
 }
 
