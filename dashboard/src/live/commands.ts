@@ -122,9 +122,13 @@ export class Commands {
     return slot
   }
 
-  /** Asks for something. The slot of its channel tells the rest. */
-  ask(wish: Wish): void {
+  /**
+   * Asks for something. The slot of its channel tells the rest. False when nothing was asked: a second pulse while the first is not
+   * over would be a second press, however early the second click came.
+   */
+  ask(wish: Wish): boolean {
     const slot = this.slot(wish.device, wish.entity, wish.channel)
+    if (wish.op === 'pulse' && slot.mine?.op === 'pulse' && !isOver(slot.mine.state)) return false
     const key = this.env.newKey()
     const now = this.env.timers.mono()
     const ask: Ask = { key, ...wish, ttl_ms: TTL_MS }
@@ -138,7 +142,7 @@ export class Commands {
       state: sent ? 'asking' : 'unanswered',
       message: sent ? '' : 'There is no connection to the hub. Nothing was sent.',
     })
-    if (!sent) return
+    if (!sent) return true
     this.open.set(key, { slot, ask })
     this.env.timers.after(SLOW_MS, () => {
       if (slot.mine?.key === key && !isOver(slot.mine.state)) slot.aged()
@@ -146,6 +150,7 @@ export class Commands {
     this.env.timers.after(SILENCE_MS, () => {
       this.giveUp(key)
     })
+    return true
   }
 
   /** Takes a command as the hub tells it, with its history. */

@@ -297,6 +297,20 @@ test('a wish that was replaced by a newer one is no failure', () => {
   expect(lampOf().status().is).not.toBe('failed')
 })
 
+test('a second pulse is refused at once while the first is not over, and asked for after it', () => {
+  const press = (): boolean =>
+    live.commands.ask({ device: 'pi-a', entity: 'gate', channel: 'press', op: 'pulse', value: null })
+  expect(press()).toBe(true)
+  expect(press()).toBe(false) // no time has passed, nothing was told to anybody
+  const gate = { entity: 'gate', channel: 'press', op: 'pulse', value: null } as const
+  tell({ ...gate, state: 'running' })
+  expect(press()).toBe(false)
+  expect(hub().of('ask')).toHaveLength(1)
+  tell({ ...gate, state: 'failed' })
+  expect(press()).toBe(true)
+  expect(hub().of('ask')).toHaveLength(2)
+})
+
 test('a wish is asked again with the same key when the link was lost before an answer', () => {
   turnOn()
   hub().end()
