@@ -151,15 +151,18 @@ test('credit is given for handled messages, counted per connection', () => {
   const l = link()
   l.start()
   newest().greet()
-  vi.advanceTimersByTime(0)
+  vi.advanceTimersByTime(400)
   newest().say({ t: 'delta', room: 'fleet', ver: 1 })
   newest().say({ t: 'delta', room: 'fleet', ver: 2 })
-  vi.advanceTimersByTime(0)
+  expect(newest().of('seen').map((f) => f.n)).toEqual([1]) // prettier-ignore
+  vi.advanceTimersByTime(400)
   expect(newest().of('seen').map((f) => f.n)).toEqual([1, 3]) // prettier-ignore
+  for (let ver = 3; ver < 11; ver++) newest().say({ t: 'delta', room: 'fleet', ver })
+  expect(newest().of('seen').map((f) => f.n)).toEqual([1, 3, 11]) // prettier-ignore
   newest().end()
   vi.advanceTimersByTime(1_000)
   newest().greet()
-  vi.advanceTimersByTime(0)
+  vi.advanceTimersByTime(400)
   expect(newest().of('seen').map((f) => f.n)).toEqual([1]) // prettier-ignore
 })
 

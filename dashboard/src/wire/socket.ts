@@ -46,8 +46,10 @@ const MEASURE_MS = 5_000
 /** How often the link is looked at, in ms: shown, hidden. */
 const WATCH_MS = 500
 const WATCH_HIDDEN_MS = 25_000
-/** Credit is returned after this many messages at the latest; see `seen` in the protocol. */
-const SEEN_EVERY = 4
+/** Credit is returned after this many messages, a quarter of what the hub gives; see `seen` in the protocol. */
+const SEEN_EVERY = 8
+/** Or after this time, in ms: on a busy page a `seen` per message costs the hub as much as what it answers. */
+const SEEN_WITHIN_MS = 400
 
 /**
  * Link keeps one live connection to the hub, for ever.
@@ -164,7 +166,7 @@ export class Link {
     this.owed++
     if (this.owed >= SEEN_EVERY) this.giveCredit()
     else {
-      this.cancelSeen ??= this.timers.after(0, () => {
+      this.cancelSeen ??= this.timers.after(SEEN_WITHIN_MS, () => {
         this.giveCredit()
       })
     }
@@ -232,7 +234,7 @@ export class Link {
     })
   }
 
-  /** Tells the hub how many messages were handled. It waits one task, so that a page whose script hangs gives no credit. */
+  /** Tells the hub how many messages were handled. A page whose script hangs gives no credit. */
   private giveCredit(): void {
     this.cancelSeen?.()
     this.cancelSeen = undefined

@@ -94,13 +94,33 @@ func (s *Server) readPage(l *link, buf *bytes.Buffer, sub Subscriber) {
 		if err := l.throttle(buf.Len()); err != nil {
 			return
 		}
+		if n, ok := onlySeen(buf.Bytes()); ok && !s.taps.watched() {
+			l.handled(n)
+			continue
+		}
 		l.aside(func() { s.handlePage(l, buf.Bytes(), sub) })
 		if l.closing() {
 			l.linger()
 			return
 		}
-		*buf = bytes.Buffer{} // a page says little, and rarely
+		*buf = bytes.Buffer{} // beside seen, a page says little, and rarely
 	}
+}
+
+// onlySeen recognises the one frame that pages send all the time, as our own page writes it: decoding it in full, on a fresh stack, was a
+// third of what a delivered update cost. Every other spelling goes the ordinary way.
+func onlySeen(message []byte) (n uint64, ok bool) {
+	digits, ok := bytes.CutPrefix(message, []byte(`{"t":"seen","n":`))
+	if !ok || len(digits) < 2 || len(digits) > 19 || digits[len(digits)-1] != '}' || digits[0] == '0' && len(digits) > 2 {
+		return 0, false
+	}
+	for _, c := range digits[:len(digits)-1] {
+		if c < '0' || c > '9' {
+			return 0, false
+		}
+		n = n*10 + uint64(c-'0')
+	}
+	return n, true
 }
 
 func (s *Server) handlePage(l *link, message []byte, sub Subscriber) {

@@ -85,8 +85,11 @@ func (s *Server) Watch(device string, pages bool) *Tap {
 	return t
 }
 
+// watched reports whether anybody watches.
+func (t *taps) watched() bool { return t.watching.Load() > 0 }
+
 func (t *taps) frames(l *link, dir Direction, frames ...schema.Frame) {
-	if t.watching.Load() == 0 {
+	if !t.watched() {
 		return
 	}
 	for _, f := range frames {
@@ -98,7 +101,7 @@ func (t *taps) frames(l *link, dir Direction, frames ...schema.Frame) {
 
 // message taps an encoded message for a page; the bytes are shared and copied.
 func (t *taps) message(l *link, b []byte) {
-	if t.watching.Load() == 0 {
+	if !t.watched() {
 		return
 	}
 	kind := "["
