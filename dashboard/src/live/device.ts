@@ -82,11 +82,13 @@ export class EntityModel extends Model {
     }
     const presence = this.device.presence
     const found = status({ channel: this.main, presence, asked, now: this.ground.now(), mono })
-    if (found.is === 'never' && presence.state === 'online' && !this.device.told) return { is: 'loading' }
+    if (presence.state !== 'online') return found
     const only = this.main?.spec
     // A button is pressed and never read: it is as good as its device's link.
-    if (found.is === 'never' && presence.state === 'online' && only?.pulse && !only.settable)
-      return { is: 'live' }
+    if (found.is === 'never' && this.device.told && only?.pulse && !only.settable) return { is: 'live' }
+    if (found.is === 'never' && !this.device.told) return { is: 'loading' }
+    // Nobody listens: it is neither the present nor has the device fallen silent.
+    if (this.device.left && (found.is === 'live' || found.is === 'stale')) return { is: 'loading' }
     return found
   }
 
@@ -118,6 +120,8 @@ export class DeviceModel extends Model {
   gaps: GapRecord[] = []
   /** True once its room has told what it knows: only then "no data" means that there is none. */
   told = false
+  /** True from when the page left its room until it is told again: what is known is the last that was heard. */
+  left = false
   /** Counts changes of the past: backfill arrived, or readings were left out. A chart that sees it rise asks again. */
   past = 0
 
@@ -164,10 +168,17 @@ export class DeviceModel extends Model {
     if (cut || frame.gaps || hasAny(frame.filled)) this.pastChanged()
   }
 
-  /** Takes everything its room knows. */
-  snapshot(s: Snapshot): void {
+  /** Takes everything its room knows. staying: false when the page has left the room meanwhile. */
+  snapshot(s: Snapshot, staying = true): void {
     this.told = true
+    if (staying) this.left = false
     this.apply(s)
+    for (const entity of this.entities.values()) entity.presenceChanged()
+  }
+
+  /** The page left its room. */
+  leave(): void {
+    this.left = true
     for (const entity of this.entities.values()) entity.presenceChanged()
   }
 

@@ -185,6 +185,24 @@ test('a reading is live, then stale, and live again', () => {
   expect(is()).toBe('live')
 })
 
+test('a device whose room was left is neither live nor silent until its room tells again', () => {
+  const room = { t: 'snapshot', room: 'device/pi-a', epoch: 'e1', ver: 1 } as const
+  const leave = live.watch('pi-a')
+  hub().say({ ...room, t0_ms: Date.now(), devices: [], series: [] })
+  read(21)
+  expect(is()).toBe('live')
+  leave()
+  wait(20_000)
+  expect(is()).toBe('loading')
+  expect(air().main?.last?.value).toBe(21)
+  live.watch('pi-a')
+  expect(is()).toBe('loading')
+  hub().say({ ...room, ver: 2, t0_ms: Date.now(), devices: [], series: [] })
+  expect(is()).toBe('stale')
+  read(22, Date.now(), 3)
+  expect(is()).toBe('live')
+})
+
 test('a listener hears of staleness within a second although nothing arrives', () => {
   const heard: string[] = []
   air().subscribe(() => heard.push(is()))

@@ -88,7 +88,13 @@ export class Live {
         env.report(why)
       },
     })
-    this.rooms = new Rooms(timers, (...frames) => this.wire.send(...frames))
+    this.rooms = new Rooms(
+      timers,
+      (...frames) => this.wire.send(...frames),
+      (room) => {
+        this.deviceIn(room)?.leave()
+      },
+    )
     this.sparks = new Sparks(env.api, () => this.link.now())
     this.commands = new Commands({
       timers,
@@ -183,7 +189,7 @@ export class Live {
       return
     }
     const device = this.deviceOf(s)
-    device?.snapshot(s)
+    device?.snapshot(s, this.rooms.has(s.room))
     for (const command of s.commands ?? []) this.commands.learn(command)
     if (!device) return
     this.sparks.fill(device)
@@ -208,9 +214,12 @@ export class Live {
 
   /** The device a frame of a device's room is about, after what the frame says of it. */
   private deviceOf(frame: Snapshot | Delta): DeviceModel | undefined {
-    const id = frame.room.slice(deviceRoom('').length)
     if (frame.devices?.length) this.fleet.update(frame.devices)
-    return this.fleet.devices.get(id)
+    return this.deviceIn(frame.room)
+  }
+
+  private deviceIn(room: string): DeviceModel | undefined {
+    return this.fleet.devices.get(room.slice(deviceRoom('').length))
   }
 
   private problem(p: Problem): void {

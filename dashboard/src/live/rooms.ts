@@ -27,6 +27,8 @@ export class Rooms {
   constructor(
     private readonly timers: Timers,
     private readonly send: (...frames: LiveUp[]) => boolean,
+    /** A room was left: nothing more is heard of it. */
+    private readonly left: (name: string) => void,
   ) {}
 
   /** Enters a room; the returned function leaves it. Calling that twice is the same as once. */
@@ -52,6 +54,7 @@ export class Rooms {
         this.rooms.delete(name)
         this.told.delete(name)
         this.send({ t: 'leave', room: name })
+        this.left(name)
       })
     }
   }

@@ -23,16 +23,18 @@ export function facts(entity: EntityModel, channel: ChannelModel | undefined = e
   const shown = channel ? show(entity.spec, channel.spec, value) : { text: '–', unit: '' }
   const offline = status.is === 'offline'
   const empty = status.is === 'never' || (offline && value === undefined)
+  const waiting = status.is === 'loading' && value === undefined
   return {
     status,
     words,
-    shown: empty
-      ? { text: 'No data yet', unit: '' }
-      : status.is === 'loading'
-        ? { text: '…', unit: '' }
-        : shown,
+    shown: empty ? { text: 'No data yet', unit: '' } : waiting ? { text: '…', unit: '' } : shown,
     before: offline && !empty ? 'last' : '',
-    tone: offline || empty || status.is === 'loading' ? 'old' : status.is === 'stale' ? 'quiet' : 'now',
+    tone:
+      offline || empty || waiting
+        ? 'old'
+        : status.is === 'stale' || status.is === 'loading'
+          ? 'quiet'
+          : 'now',
     footTone: status.is === 'stale' ? 'warn' : status.is === 'failed' ? 'bad' : 'quiet',
   }
 }
