@@ -62,33 +62,39 @@ export function showText(entity: Entity, channel: Channel, v: Value | undefined)
   return unit ? text + GAP + unit : text
 }
 
+const detected = ['Detected', 'Clear'] as const
+const opening = ['Open', 'Closed'] as const
+
+/** What on and off of a binary sensor are called, by device class, in Home Assistant's words. */
 const words: Record<string, readonly [string, string]> = {
-  door: ['Open', 'Closed'],
-  garage_door: ['Open', 'Closed'],
-  window: ['Open', 'Closed'],
-  opening: ['Open', 'Closed'],
-  motion: ['Motion', 'Clear'],
-  occupancy: ['Occupied', 'Empty'],
-  presence: ['Present', 'Away'],
-  moving: ['Moving', 'Still'],
-  smoke: ['Smoke', 'Clear'],
-  gas: ['Gas', 'Clear'],
-  carbon_monoxide: ['CO found', 'Clear'],
-  moisture: ['Wet', 'Dry'],
-  problem: ['Problem', 'Fine'],
-  safety: ['Unsafe', 'Safe'],
-  tamper: ['Tampered', 'Untouched'],
-  running: ['Running', 'Stopped'],
-  plug: ['Plugged in', 'Unplugged'],
-  power: ['Power', 'No power'],
-  light: ['Light', 'Dark'],
-  vibration: ['Vibration', 'Still'],
-  connectivity: ['Connected', 'Disconnected'],
   battery: ['Low', 'Normal'],
-  lock: ['Unlocked', 'Locked'],
+  battery_charging: ['Charging', 'Not charging'],
+  carbon_monoxide: detected,
   cold: ['Cold', 'Normal'],
+  connectivity: ['Connected', 'Disconnected'],
+  door: opening,
+  garage_door: opening,
+  gas: detected,
   heat: ['Hot', 'Normal'],
-  sound: ['Sound', 'Quiet'],
+  light: ['Light detected', 'No light'],
+  lock: ['Unlocked', 'Locked'],
+  moisture: ['Wet', 'Dry'],
+  motion: detected,
+  moving: ['Moving', 'Not moving'],
+  occupancy: detected,
+  opening,
+  plug: ['Plugged in', 'Unplugged'],
+  power: detected,
+  presence: ['Home', 'Away'],
+  problem: ['Problem', 'OK'],
+  running: ['Running', 'Not running'],
+  safety: ['Unsafe', 'Safe'],
+  smoke: detected,
+  sound: detected,
+  tamper: ['Tampering detected', 'Clear'],
+  update: ['Update available', 'Up-to-date'],
+  vibration: detected,
+  window: opening,
 }
 
 function boolWord(entity: Entity, v: boolean): string {
