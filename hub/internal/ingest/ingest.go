@@ -97,6 +97,7 @@ type Ingest struct {
 	log   *slog.Logger
 	now   func() time.Time
 	count counts
+	line  line // of the frames that wait for room in the store's queue
 
 	mu    sync.Mutex
 	heads map[string]*head // by device; one per device that connected since the start

@@ -41,12 +41,13 @@ type memory struct {
 	last    int64 // for LastBefore
 	pending []func(error)
 	full    bool
+	most    int  // how many frames may wait; 0 = any number
 	manual  bool // commits wait for commit()
 }
 
 func (m *memory) queue(first, last uint64, keep func(), done func(error)) error {
 	m.mu.Lock()
-	if m.full {
+	if m.full || m.most > 0 && len(m.pending) >= m.most {
 		m.mu.Unlock()
 		return full{}
 	}

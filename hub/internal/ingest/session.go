@@ -17,10 +17,6 @@ const (
 	maxSeq = 1<<63 - 2
 	// ackDelay lets the acks of one commit come together: a commit calls back within microseconds.
 	ackDelay = 2 * time.Millisecond
-	// fullRetry is how often a full queue is asked again.
-	fullRetry = 5 * time.Millisecond
-	// fullPatience is how long a device waits for a full queue before it is sent away. Its socket is not read in that time.
-	fullPatience = 10 * time.Second
 	// maxSpans bounds the filled spans of one message; more become one.
 	maxSpans = 16
 	// maxAhead bounds how far a frame's number may lie beyond all that the device said it gave out: what a fast one measures while a dying
@@ -38,7 +34,7 @@ type Session struct {
 	head   *head
 	device string
 	epoch  string
-	conn   context.Context // of the connection; nothing is waited for after its end
+	conn   context.Context // of the connection; nothing is waited for after its end, or once a frame was not stored
 	end    context.CancelFunc
 
 	boot    string            // of the hello
@@ -84,7 +80,8 @@ func (s *Session) Descriptor(d *schema.Descriptor) {
 	}
 }
 
-// Readings takes a readings frame: shows it and queues it. It waits while the store's queue is full.
+// Readings takes a readings frame: shows it and queues it. While the store's queue is full it waits, in the order in which devices came,
+// as long as anything is committed (TestABusyStoreTakesDevicesInTurnAndSendsNoneAway, TestPatienceEndsWhenNothingIsCommittedAnyMore).
 //
 // The frame belongs to the ingest from here on. A problem with a Seq says that the frame will never be stored (the device makes it a
 // gap); one without says that it must come again.
@@ -203,35 +200,13 @@ func (s *Session) repeated(first, last uint64) bool {
 	return true
 }
 
-// append queues with patience: while the store's queue is full this device waits, and only this one.
+// append queues a frame; while the store's queue is full this device waits for its turn.
 func (s *Session) append(try func() error) *schema.Problem {
-	err := try()
-	if err != nil && temporary(err) {
-		give := time.NewTimer(fullPatience)
-		defer give.Stop()
-		again := time.NewTicker(fullRetry)
-		defer again.Stop()
-		for err != nil && temporary(err) {
-			select {
-			case <-again.C:
-				err = try()
-			case <-s.conn.Done():
-				return s.unavailable(err)
-			case <-give.C:
-				return s.unavailable(err)
-			}
-		}
-	}
-	if err != nil {
+	if err := s.in.line.push(s.conn, try); err != nil {
 		return s.unavailable(err)
 	}
 	s.in.count.frames.Add(1)
 	return nil
-}
-
-func temporary(err error) bool {
-	t, ok := err.(interface{ Temporary() bool })
-	return ok && t.Temporary()
 }
 
 // unavailable says that the frame must come again, which takes a new connection; the reason stays in the log.
@@ -246,6 +221,7 @@ func (s *Session) fail(err error) *schema.Problem {
 	if s.failure == nil {
 		s.in.log.Warn("frames are not stored, the device must send them again", "device", s.device, "err", err)
 		s.failure = schema.Problemf(schema.CodeUnavailable, "the hub cannot store readings at the moment; come back and send them again")
+		s.end() // nor does it wait for room any more
 	}
 	s.tell()
 	return s.failure
@@ -260,6 +236,9 @@ type frame struct {
 
 // committed is called by the store, from its writer: it only notes what is to be told.
 func (s *Session) committed(err error, f frame) {
+	if err == nil {
+		s.in.line.moved()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {

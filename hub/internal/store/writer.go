@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,6 +26,9 @@ const (
 	maxRefusals = 16
 	// commitAt is how many queued readings start a commit before its time: a larger one is no cheaper per reading.
 	commitAt = 1 << 14
+	// maxCommitReadings is how many readings one commit takes at most, or one job: a commit of the whole queue would take many seconds on
+	// a memory card, in which nobody gets an ack or room.
+	maxCommitReadings = 1 << 15
 )
 
 // ErrClosed is returned after Close.
@@ -143,11 +147,25 @@ func (w *writer) queued() (readings, jobs int) {
 	return w.readings, len(w.queue)
 }
 
+// take returns the jobs of the next commit, in order; when some stay behind, the commit after it comes at once.
 func (w *writer) take() []job {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	jobs := w.queue
-	w.queue, w.readings = nil, 0
+	n, readings := 0, 0
+	for n < len(w.queue) && (n == 0 || readings+w.queue[n].readings <= maxCommitReadings) {
+		readings += w.queue[n].readings
+		n++
+	}
+	if n == len(w.queue) {
+		jobs := w.queue
+		w.queue, w.readings = nil, 0
+		return jobs
+	}
+	jobs := slices.Clone(w.queue[:n])
+	w.queue = slices.Delete(w.queue, 0, n)
+	w.readings -= readings
+	poke(w.wake)
+	poke(w.urgent)
 	return jobs
 }
 
@@ -161,7 +179,7 @@ func (w *writer) stop() {
 	}
 }
 
-// run collects jobs for at most w.every and commits them together, until stop.
+// run collects jobs for at most w.every and commits them together, in pieces if they are many, until stop.
 func (w *writer) run() {
 	defer close(w.ended)
 	timer := time.NewTimer(w.every)

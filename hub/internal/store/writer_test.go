@@ -120,3 +120,48 @@ func TestAppendAndCloseFromManyGoroutines(t *testing.T) {
 		t.Errorf("%d acked, %d stored", n, len(got))
 	}
 }
+
+func TestAFullQueueIsCommittedInPieces(t *testing.T) {
+	t.Parallel()
+	var frames []int // of each commit
+	s, err := Open(t.Context(), Options{Dir: t.TempDir(), CommitEvery: time.Hour, OnCommit: func(i CommitInfo) { frames = append(frames, i.Frames) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair(t, s, "lamp")
+	release, blocked := make(chan struct{}), make(chan struct{})
+	if err := s.writer.push(job{write: func(*writer) error { close(blocked); <-release; return nil }}, true); err != nil {
+		t.Fatal(err)
+	}
+	<-blocked
+	const each = 1000
+	const n = maxQueuedReadings / each
+	done := make(chan int, n)
+	for i := range n {
+		b := numbers("lamp", 1, testT0, "t.state", make([]int64, each), make([]float64, each)...) // the same one: it is only written once
+		if err := s.Append(b, func(error) { done <- i }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(release)
+	for i := range n { // nobody pushes any more: the writer goes on by itself
+		if got := <-done; got != i {
+			t.Fatalf("frame %d was committed when it was the turn of %d", got, i)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	commits := 0
+	for _, f := range frames {
+		if f > n/8 {
+			t.Errorf("a commit of %d frames: others wait too long for room and for their acks", f)
+		}
+		if f > 0 {
+			commits++
+		}
+	}
+	if commits < 8 {
+		t.Errorf("%d commits, want pieces: %v", commits, frames)
+	}
+}
