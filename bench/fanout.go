@@ -22,7 +22,7 @@ type fanoutCommand struct {
 	Devices    int     `default:"1" help:"Devices that send."`
 	Channels   int     `default:"1" help:"Channels per device."`
 	Rate       float64 `default:"10" help:"Frames per second and device."`
-	SeenEvery  int     `default:"1" help:"After how many messages a dashboard gives credit. The real page: after each at this rate, after four at the latest."`
+	SeenEvery  int     `default:"4" help:"After how many messages a dashboard gives credit. The real page: after 400 ms, so four at this rate, or eight messages."`
 	Frozen     int     `help:"Measure also with dashboards that read nothing: a page whose script hangs."`
 	Stuck      int     `help:"The same with dashboards that read nothing but give credit, so that their sockets fill."`
 	Sweep      bool    `help:"Add dashboards until the slowest percent waits longer than 100 ms."`

@@ -32,7 +32,7 @@ type PagesOptions struct {
 	Count int
 	// Room that dashboard i joins.
 	Room func(i int) string
-	// SeenEvery is after how many messages a dashboard gives credit; the real page does at the latest after 4, and when it is idle after each.
+	// SeenEvery is after how many messages a dashboard gives credit; the real page does after 8, or 400 ms.
 	SeenEvery int
 	// Clock of the stamps.
 	Clock Clock
