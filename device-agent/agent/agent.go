@@ -37,6 +37,8 @@ const (
 	drainWithin = 2 * time.Second
 	// stuckWithin bounds the wait for drivers that hang at a stop.
 	stuckWithin = 2 * time.Second
+	// endWithin bounds the wait for everything else before outputs are made safe at a stop.
+	endWithin = 2*stuckWithin + time.Second
 	// housekeeping is how often the outbox looks at the time.
 	housekeeping = time.Second
 	// shortestBatch bounds how often readings become frames, whatever the hub asks.
@@ -238,19 +240,33 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	for _, o := range a.outputs {
 		work.Go(func() { o.run(ctx) })
+		work.Go(func() { o.watch(ctx) })
 	}
 	for _, k := range a.climates {
 		work.Go(func() { k.run(ctx) })
 	}
 	work.Go(func() { a.keepHouse(ctx) })
 	<-ctx.Done()
-	work.Wait()
-	if a.isDead() {
-		stopLink()
-		link.Wait()
-		return errors.Join(a.journal.Close(), a.closeThings())
+	if !a.isDead() {
+		waitAtMost(&work, endWithin)
+		return a.shutDown(stopLink, &link)
 	}
-	return a.shutDown(stopLink, &link)
+	work.Wait()
+	stopLink()
+	link.Wait()
+	return errors.Join(a.journal.Close(), a.closeThings())
+}
+
+// waitAtMost waits for g, but not for ever: somebody may hang in a driver or a disk.
+func waitAtMost(g *sync.WaitGroup, most time.Duration) {
+	done := make(chan struct{})
+	go func() { g.Wait(); close(done) }()
+	t := time.NewTimer(most)
+	defer t.Stop()
+	select {
+	case <-done:
+	case <-t.C:
+	}
 }
 
 // shutDown is the order of the end: outputs safe, last readings, acks, disk, pins.

@@ -15,7 +15,8 @@ import (
 // closeEnough is how far a number read back may be from what was asked, in the channel's unit: registers have steps.
 const closeEnough = 0.5
 
-// execute runs one command: journal, pin, read back, journal, report, in this order. The crash points are where tests pull the plug.
+// execute runs one command: journal, pin, read back, journal, report, in this order. The crash points are where tests pull the plug. The
+// output is not held while the journal writes: a disk that hangs must not keep the guard from it.
 func (o *output) execute(ctx context.Context, t *task) {
 	a := o.a
 	e := t.entry()
@@ -23,7 +24,7 @@ func (o *output) execute(ctx context.Context, t *task) {
 		a.refuse(t, schema.StateExpired, codeExpired, "the deadline passed while the command waited for its turn")
 		return
 	}
-	if wait := o.minCycle(); wait > 0 && !o.already(t) && !o.asksSafe(t) {
+	if wait := o.mustRest(t); wait > 0 {
 		a.refuse(t, schema.StateRejected, codeMinCycle,
 			fmt.Sprintf("%s must rest for another %s between two switchings", o.entity.Name, wait.Round(100*time.Millisecond)))
 		return
@@ -48,19 +49,34 @@ func (o *output) execute(ctx context.Context, t *task) {
 		return
 	}
 	a.progress(t, schema.StateRunning)
-	err := o.apply(ctx, t.cmd.Channel, t.cmd.Value, o.limit(&t.cmd))
-	if a.crash("after_pin") {
-		return
-	}
-	o.everMoved, o.switched = true, a.clock.Mono()
-	o.unsettled = o.unsettled && err != nil
-	o.noteDriven(t)
-	o.settle(ctx, t, &e, err)
-	if a.crash("before_result") {
+	if crashed := o.drive(ctx, t, &e); crashed || a.crash("before_result") {
 		return
 	}
 	o.finish(t, e)
 	a.crash("after_result")
+}
+
+// drive moves the output, reads it back and fills in the result.
+func (o *output) drive(ctx context.Context, t *task, e *journal.Entry) (crashed bool) {
+	defer o.hold()()
+	err := o.apply(ctx, t.cmd.Channel, t.cmd.Value, o.limit(&t.cmd))
+	if o.a.crash("after_pin") {
+		return true
+	}
+	o.everMoved, o.switched = true, o.a.clock.Mono()
+	o.unsettled = o.unsettled && err != nil
+	o.noteDriven(t)
+	o.settle(ctx, t, e, err)
+	return false
+}
+
+// mustRest is how long min_cycle still forbids the command.
+func (o *output) mustRest(t *task) time.Duration {
+	defer o.hold()()
+	if o.already(t) || o.asksSafe(t) {
+		return 0
+	}
+	return o.minCycle()
 }
 
 // limit is how long the driver may take for the command.
@@ -134,7 +150,7 @@ func (o *output) finish(t *task, e journal.Entry) {
 		o.a.log.Error("a command's result could not be noted", "err", err)
 	}
 	o.a.answer(e, o.a.clock.Mono()-t.received)
-	o.a.batch.flush() // the new state travels with the result, not a batch later
+	o.a.repace() // the new state travels with the result, not a batch later
 }
 
 // already reports whether the output is what is asked for: then nothing switches.

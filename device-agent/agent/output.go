@@ -26,7 +26,8 @@ const (
 	guardAgain = 30 * time.Second
 )
 
-// output is one actuator and what keeps it safe. One goroutine (run) owns the driver: commands, guards and control loops meet there.
+// output is one actuator and what keeps it safe. Two goroutines meet at its driver, one that obeys (run) and one that guards (watch): who
+// holds own may call it. Nobody waits for a disk while holding own, so that neither a full nor a hanging one delays the guard.
 type output struct {
 	a      *Agent
 	id     string
@@ -42,7 +43,7 @@ type output struct {
 	running *task
 	wake    chan struct{}
 
-	// Owned by run.
+	own       chan struct{}        // full while somebody holds the driver and what follows; a channel, because holders wait for drivers
 	last      []device.Measurement // as last reported
 	reported  time.Duration        // mono of the last report
 	switched  time.Duration        // mono of the last switching; see minCycle
@@ -59,7 +60,8 @@ type output struct {
 // newOutput wraps an actuator. The output is not touched before boot.
 func newOutput(a *Agent, act device.Actuator, c config.Actuator) *output {
 	e := act.Describe()[0]
-	return &output{a: a, id: e.ID, cfg: c, act: act, entity: e, wake: make(chan struct{}, 1), back: make(chan driven, 1), wanted: make(chan bool, 1)}
+	return &output{a: a, id: e.ID, cfg: c, act: act, entity: e, wake: make(chan struct{}, 1), back: make(chan driven, 1), wanted: make(chan bool, 1),
+		own: make(chan struct{}, 1)}
 }
 
 // eachOutput does something with all outputs at once, so that one whose driver hangs holds up no other, and waits for all.
@@ -84,6 +86,7 @@ func (a *Agent) eachOutput(do func(o *output) error) error {
 
 // boot drives the output to its safe state, or to what it was when it is to be restored. What fails is tried again by the guard.
 func (o *output) boot(ctx context.Context) error {
+	defer o.hold()()
 	restored, err := o.restore(ctx)
 	if !restored {
 		safeErr := o.safe(ctx)
@@ -119,6 +122,7 @@ func (o *output) restore(ctx context.Context) (restored bool, err error) {
 func (o *output) stop() error {
 	ctx, cancel := context.WithTimeout(context.Background(), stuckWithin)
 	defer cancel()
+	defer o.hold()()
 	if err := o.safe(ctx); err != nil {
 		return fmt.Errorf("could not be brought to its safe state: %w", err)
 	}
@@ -127,10 +131,8 @@ func (o *output) stop() error {
 	return nil
 }
 
-// run serves commands, control loops and guards until ctx ends.
+// run serves commands and control loops until ctx ends.
 func (o *output) run(ctx context.Context) {
-	guard := time.NewTicker(guardEvery)
-	defer guard.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -142,10 +144,30 @@ func (o *output) run(ctx context.Context) {
 			}
 		case on := <-o.wanted:
 			o.follow(ctx, on)
-		case <-guard.C:
-			o.guard(ctx)
 		}
 	}
+}
+
+// watch guards the output until ctx ends.
+func (o *output) watch(ctx context.Context) {
+	tick := time.NewTicker(guardEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if said := o.guard(ctx); said != "" {
+				o.a.event("safe_state", o.id, said)
+			}
+		}
+	}
+}
+
+// hold waits for the driver and returns what gives it back.
+func (o *output) hold() (release func()) {
+	o.own <- struct{}{}
+	return func() { <-o.own }
 }
 
 // take moves the waiting command to running.
@@ -179,6 +201,7 @@ func (o *output) want(on bool) {
 
 // follow does what a control loop wants, as soon as min_cycle allows; the loop repeats its wish.
 func (o *output) follow(ctx context.Context, on bool) {
+	defer o.hold()()
 	if m, ok := o.state(); ok && m.IsTrue() == on {
 		return
 	}
@@ -221,29 +244,31 @@ func (o *output) state() (schema.Value, bool) {
 	return schema.Value{}, false
 }
 
-// guard is what an output does without being told.
-func (o *output) guard(ctx context.Context) {
+// guard is what an output does without being told. It returns what people should hear of.
+func (o *output) guard(ctx context.Context) (said string) {
+	defer o.hold()()
 	now := o.a.clock.Mono()
 	switch {
 	case now < o.againAt:
 	case o.unsettled:
-		o.makeSafe(ctx, "it could not be driven at the start")
+		said = o.makeSafe(ctx, "it could not be driven at the start")
 	case o.onSince == 0:
 	case o.cfg.MaxOn > 0 && now-o.onSince > o.cfg.MaxOn:
 		o.restUntil = now + max(o.cfg.MinCycle, restAtLeast)
-		o.makeSafe(ctx, fmt.Sprintf("on for longer than %s", o.cfg.MaxOn))
+		said = o.makeSafe(ctx, fmt.Sprintf("on for longer than %s", o.cfg.MaxOn))
 	case o.cfg.Lease > 0 && now-o.a.link.LastContact() > o.cfg.Lease:
-		o.makeSafe(ctx, fmt.Sprintf("no contact to the hub for %s", o.cfg.Lease))
+		said = o.makeSafe(ctx, fmt.Sprintf("no contact to the hub for %s", o.cfg.Lease))
 	}
 	o.report(ctx, now-o.reported >= o.a.o.Config.Heartbeat)
+	return said
 }
 
-// makeSafe drives the output to its safe state and tells why.
-func (o *output) makeSafe(ctx context.Context, why string) {
+// makeSafe drives the output to its safe state and returns what to say of it.
+func (o *output) makeSafe(ctx context.Context, why string) string {
 	o.againAt = o.a.clock.Mono() + guardAgain
 	if err := o.safe(ctx); err != nil {
 		o.trouble(err)
-		return
+		return ""
 	}
 	o.unsafe, o.unsettled = false, false
 	o.moved(ctx)
@@ -252,7 +277,7 @@ func (o *output) makeSafe(ctx context.Context, why string) {
 		text = " was sent to its safe state and did not go there: "
 	}
 	o.a.log.Warn("output sent to its safe state", "entity", o.id, "reason", why, "there", o.onSince == 0)
-	o.a.event("safe_state", o.id, o.entity.Name+text+why)
+	return o.entity.Name + text + why
 }
 
 // trouble tells once that an output cannot be driven.

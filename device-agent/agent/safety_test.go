@@ -89,6 +89,43 @@ func TestLeaseRunsOutWithoutContact(t *testing.T) {
 	})
 }
 
+func TestDiskThatHangsDoesNotKeepAnOutputOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "device: test-device\nactuators: [{driver: relay, id: lamp, pin: GPIO17, lease: 10s}, {driver: relay, id: pump, pin: GPIO18}]\n")
+		release := make(chan struct{})
+		r.crash = func(point string) bool {
+			if point == "before_result" { // here the journal writes the result
+				<-release
+			}
+			return false
+		}
+		r.start()
+		r.passInBubble(3 * time.Second)
+		for i, entity := range []string{"lamp", "pump"} {
+			r.command(schema.DeviceCommand{ID: commandID(i + 1), Seq: uint64(i + 1), Entity: entity, Channel: "state", Op: schema.OpSet,
+				Value: schema.Bool(true), RemainingMS: 10_000})
+		}
+		r.passInBubble(time.Second)
+		if !r.level("GPIO17") || !r.level("GPIO18") {
+			t.Fatal("lamp or pump is not on")
+		}
+		r.hub.Set(func(k *uplinktest.Knobs) { k.Refuse = schema.Problemf(schema.CodeUnavailable, "down") })
+		r.hub.Drop()
+		r.passInBubble(12 * time.Second)
+		if r.level("GPIO17") {
+			t.Error("the lease ran out, and the lamp is on because a disk hangs")
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- r.stop() }()
+		r.passInBubble(10 * time.Second)
+		if r.level("GPIO18") {
+			t.Error("the agent was stopped, and the pump is on because a disk hangs")
+		}
+		close(release)
+		<-ended
+	})
+}
+
 func TestMaxOnEndsIt(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, "device: test-device\nactuators: [{driver: relay, id: lamp, pin: GPIO17, max_on: 30s}]\n")
