@@ -11,8 +11,10 @@ const (
 	Tick = 100 * time.Millisecond
 	// HiddenTick is Tick for a page that nobody sees.
 	HiddenTick = time.Second
-	// tolerance is how early the next change of a regular 10 Hz source may come and still be sent at once.
-	tolerance = 60 * time.Millisecond
+	// tolerance is how early the next change of a regular source may come and still be sent at once: a whole tick. With less, a 10 Hz source
+	// whose rhythm is shifted once would find the gate closed for ever: its rate pays the debt off as fast as it makes it.
+	// Held by TestAJoltDelaysASteadySourceOnlyOnce.
+	tolerance = Tick
 )
 
 // gate lets one through per interval in the long run (generic cell rate algorithm). The zero gate is open.

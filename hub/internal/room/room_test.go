@@ -352,6 +352,52 @@ func TestAQuietRoomIsServedAtOnceAndABusyOneTenTimesASecond(t *testing.T) {
 	}
 }
 
+// TestAJoltDelaysASteadySourceOnlyOnce has a 10 Hz source whose rhythm is shifted once: the reading after the shift may wait for the tick, but
+// the source must not go on waiting for every tick from then on.
+func TestAJoltDelaysASteadySourceOnlyOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rs := fleet(t, room.Options{})
+		ctx, stop := context.WithCancel(t.Context())
+		defer stop()
+		go rs.Run(ctx)
+		p := &page{t: t}
+		woken := make(chan struct{}, 1)
+		p.sub = rs.Subscribe(func() {
+			select {
+			case woken <- struct{}{}:
+			default:
+			}
+		})
+		p.join(here)
+		<-woken
+		p.pull()
+		late := 0
+		for n := range 60 {
+			rs.Publish(reading("a.state", n, 1))
+			synctest.Wait()
+			select {
+			case <-woken:
+				p.pull()
+			default:
+				late++
+			}
+			if n == 20 {
+				time.Sleep(30 * time.Millisecond)
+			} else {
+				time.Sleep(100 * time.Millisecond)
+			}
+			select {
+			case <-woken:
+				p.pull()
+			default:
+			}
+		}
+		if late > 4 {
+			t.Errorf("%d of 40 readings after the jolt waited for a tick", late)
+		}
+	})
+}
+
 // TestPublishNeverWaits has a subscriber that never pulls: publishing goes on, and memory stays.
 func TestPublishNeverWaits(t *testing.T) {
 	rs := fleet(t, room.Options{})
