@@ -49,6 +49,9 @@ func newClimate(a *Agent, c config.Climate) (*climate, error) {
 	}
 	k := &climate{a: a, cfg: c, heater: heater, target: c.Target, mode: modeHeat}
 	heater.owner = c.Title()
+	for i := range heater.entity.Channels { // people command the thermostat, not its heater
+		heater.entity.Channels[i].Settable = false
+	}
 	k.out = newOutput(a, k, config.Actuator{ID: c.ID, SafeState: "off"})
 	return k, nil
 }
@@ -56,7 +59,11 @@ func newClimate(a *Agent, c config.Climate) (*climate, error) {
 // Describe implements device.Actuator.
 func (k *climate) Describe() []schema.Entity {
 	lo, hi, step, decimals := k.cfg.Min, k.cfg.Max, 0.5, 1
-	s := &schema.Safety{SafeState: map[string]schema.Value{}, OnBoot: "restore", SensorMaxAgeMS: k.cfg.SensorMaxAge.Milliseconds(),
+	safe := actionIdle
+	if k.heater.cfg.SafeState == "on" {
+		safe = actionHeating
+	}
+	s := &schema.Safety{SafeState: map[string]schema.Value{schema.ChannelHVACAction: schema.Text(safe)}, OnBoot: "restore", SensorMaxAgeMS: k.cfg.SensorMaxAge.Milliseconds(),
 		MaxOnMS: k.heater.cfg.MaxOn.Milliseconds(), MinCycleMS: k.heater.cfg.MinCycle.Milliseconds()}
 	return []schema.Entity{{ID: k.cfg.ID, Kind: schema.KindClimate, Name: k.cfg.Title(), Area: k.cfg.Area, Safety: s, Channels: []schema.Channel{
 		{Name: schema.ChannelCurrentTemperature, Type: schema.TypeNumber, Unit: "°C", StateClass: schema.StateMeasurement, Precision: &decimals},

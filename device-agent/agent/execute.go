@@ -137,7 +137,7 @@ func (o *output) settle(ctx context.Context, t *task, e *journal.Entry, err erro
 			e.State, e.Code, e.Message = schema.StateFailed, codeReadback, "it was driven, and nothing was read back"
 		default:
 			e.State, e.Code, e.Reported = schema.StateFailed, codeReadback, got[i].Value
-			e.Message = fmt.Sprintf("asked for %s, read back %s", t.cmd.Value, got[i].Value)
+			e.Message = fmt.Sprintf("asked for %s, read back %s", words(t.cmd.Value), words(got[i].Value))
 		}
 		o.report(ctx, true)
 		return
@@ -185,4 +185,19 @@ func matches(got, asked schema.Value) bool {
 	g, _ := got.Float()
 	w, _ := asked.Float()
 	return math.Abs(g-w) <= closeEnough
+}
+
+// words says a value as people do.
+func words(v schema.Value) string {
+	switch {
+	case v.IsNull():
+		return "nothing"
+	case v.IsTrue():
+		return "on"
+	case v.Type() == schema.TypeBool:
+		return "off"
+	case v.Type() == schema.TypeString:
+		return v.Str()
+	}
+	return v.String()
 }

@@ -60,6 +60,11 @@ type output struct {
 // newOutput wraps an actuator. The output is not touched before boot.
 func newOutput(a *Agent, act device.Actuator, c config.Actuator) *output {
 	e := act.Describe()[0]
+	for i := range e.Channels { // its state is told again and again, so that its age means something
+		if ch := &e.Channels[i]; ch.IntervalMS == 0 && !ch.Pulse {
+			ch.IntervalMS = a.o.Config.Heartbeat.Milliseconds()
+		}
+	}
 	return &output{a: a, id: e.ID, cfg: c, act: act, entity: e, wake: make(chan struct{}, 1), back: make(chan driven, 1), wanted: make(chan bool, 1),
 		own: make(chan struct{}, 1)}
 }

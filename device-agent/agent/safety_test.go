@@ -255,3 +255,18 @@ func TestThermostatWithoutItsSensorLetsGo(t *testing.T) {
 		}
 	})
 }
+
+func TestHeaterOfAThermostatIsNotForPeople(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, heated)
+		r.start()
+		r.passInBubble(time.Second)
+		d := r.a.Descriptor()
+		if _, ch := d.Channel("heater.state"); ch == nil || ch.Settable || ch.IntervalMS == 0 {
+			t.Errorf("the heater is described as %+v; people command the thermostat", ch)
+		}
+		if _, ch := d.Channel("thermostat.current_temperature"); ch == nil || ch.IntervalMS == 0 {
+			t.Errorf("nobody could tell that the thermostat's temperature %+v is stale", ch)
+		}
+	})
+}
