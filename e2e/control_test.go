@@ -26,8 +26,8 @@ var tampering = []struct{ name, statement, want string }{
 	{"a pulse ran late", `UPDATE command SET deadline_ms = asked_ms - 1000 WHERE op = 'pulse'`, "after its deadline"},
 	{"a pulse ran that was refused", `UPDATE command SET state = 'expired' WHERE id = (SELECT id FROM command WHERE op = 'pulse' AND state = 'done' LIMIT 1)`, "is expired but moved"},
 	{"a pulse that nobody asked for", `DELETE FROM command WHERE op = 'pulse'`, "that nobody asked for"},
-	{"one pulse moved twice", `DELETE FROM command WHERE id = (SELECT c.id FROM command c WHERE c.op = 'pulse' AND c.state = 'done' AND EXISTS (SELECT 1 FROM command p
-		WHERE p.op = 'pulse' AND p.state = 'done' AND p.device_id = c.device_id AND p.asked_ms < c.asked_ms) LIMIT 1)`, "moved 2 times"},
+	{"one pulse moved twice", `DELETE FROM command WHERE id = (SELECT c.id FROM command c WHERE c.op = 'pulse' AND c.state = 'done' AND 'done' = (
+		SELECT p.state FROM command p WHERE p.op = 'pulse' AND p.device_id = c.device_id AND p.asked_ms < c.asked_ms ORDER BY p.asked_ms DESC LIMIT 1) LIMIT 1)`, "moved 2 times"},
 }
 
 // control proves that the checker can fail: it must find every kind of tampering.
