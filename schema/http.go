@@ -89,3 +89,131 @@ type PairingCode struct {
 	// Uses left.
 	Uses int `json:"uses"`
 }
+
+// ReadingPage is GET /api/v1/devices/{id}/readings?channel=&from=&to=&limit=&after=: readings one by one, oldest first.
+type ReadingPage struct {
+	// Ch is the channel's wire id.
+	Ch string `json:"ch"`
+	// TMS is each reading's time, Unix ms.
+	TMS []int64 `json:"t_ms"`
+	// V are the values, in the channel's unit.
+	V Values `json:"v"`
+	// Q is each reading's quality; absent = all ok.
+	Q []Quality `json:"q,omitempty"`
+	// Time is how each reading's time was found; absent = all synced.
+	Time []TimeQuality `json:"time,omitempty"`
+	// Next is what to pass as after for the next page; absent = this is the last one.
+	Next string `json:"next,omitempty"`
+}
+
+// Storage is GET /api/v1/storage: what the store holds, what it costs and how much room is left.
+type Storage struct {
+	// State is ok, tight (nearly full: the oldest readings go), or full (nothing is acked until there is room).
+	State string `json:"state"`
+	// Message says in words what a person should know or do; absent = nothing.
+	Message string `json:"message,omitempty"`
+	// FileBytes is the size of the store's files on the disk.
+	FileBytes int64 `json:"file_bytes"`
+	// FreeBytes on that disk.
+	FreeBytes int64 `json:"free_bytes"`
+	// DiskBytes is the size of that disk.
+	DiskBytes int64 `json:"disk_bytes"`
+	// BudgetBytes is how large the store's files may grow; 0 = as the disk allows.
+	BudgetBytes int64 `json:"budget_bytes,omitempty"`
+	// Readings stored one by one.
+	Readings int64 `json:"readings"`
+	// ReadingBytes is what they take, packed.
+	ReadingBytes int64 `json:"reading_bytes"`
+	// OldestMS is the oldest reading kept one by one, Unix ms; absent = none.
+	OldestMS int64 `json:"oldest_ms,omitempty"`
+	// GrowthPerDay is by how much the readings grow at the pace of the last day, in bytes.
+	GrowthPerDay int64 `json:"growth_per_day"`
+	// Wear is what is written to the disk.
+	Wear Wear `json:"wear"`
+	// Retention lists the rules.
+	Retention []RetentionRule `json:"retention"`
+	// Backup is the newest backup made or being made; absent = none since the start.
+	Backup *Backup `json:"backup,omitempty"`
+}
+
+// Wear is what the hub writes to its disk and how long a card lasts at that pace.
+type Wear struct {
+	// WrittenBytes since the hub started, as the kernel counted them for this process.
+	WrittenBytes int64 `json:"written_bytes"`
+	// SinceMS is since when, Unix ms.
+	SinceMS int64 `json:"since_ms"`
+	// PerDayBytes is the pace of the last hour (of the time since the start when that is shorter), per day.
+	PerDayBytes int64 `json:"per_day_bytes"`
+	// EnduranceBytes is how much the card is good for: set, or guessed from its size.
+	EnduranceBytes int64 `json:"endurance_bytes"`
+	// LastsDays is how long such a card lasts at this pace; 0 = not known yet.
+	LastsDays int64 `json:"lasts_days"`
+	// BytesPerReading written, over the last hour; 0 = no readings.
+	BytesPerReading float64 `json:"bytes_per_reading"`
+}
+
+// RetentionRule says how long readings are kept one by one. The most exact rule wins: device and channel, device, every device.
+type RetentionRule struct {
+	// Device it is for; absent = every device.
+	Device string `json:"device,omitempty"`
+	// Ch is the channel's wire id; absent = every channel.
+	Ch string `json:"ch,omitempty"`
+	// Days to keep; 0 = for ever. The hourly least, greatest and mean are kept for ever.
+	Days int64 `json:"days"`
+}
+
+// RetentionPreview answers POST /api/v1/storage/retention/preview: what a set of rules would delete now.
+type RetentionPreview struct {
+	// Readings that would go.
+	Readings int64 `json:"readings"`
+	// Bytes that would be free.
+	Bytes int64 `json:"bytes"`
+	// Series that lose something.
+	Series []RetentionLoss `json:"series"`
+}
+
+// RetentionLoss is what one series would lose.
+type RetentionLoss struct {
+	// Device id.
+	Device string `json:"device"`
+	// Ch is the channel's wire id.
+	Ch string `json:"ch"`
+	// Readings that would go.
+	Readings int64 `json:"readings"`
+	// Bytes that would be free.
+	Bytes int64 `json:"bytes"`
+	// BeforeMS: readings before this time go, Unix ms.
+	BeforeMS int64 `json:"before_ms"`
+}
+
+// RetentionRules is the body of PUT /api/v1/storage/retention and of its preview: all rules, in place of those before.
+type RetentionRules struct {
+	// Rules to keep to.
+	Rules []RetentionRule `json:"rules"`
+}
+
+// Backup is one backup: POST /api/v1/storage/backups starts one, GET lists them, GET /api/v1/storage/backups/{name} downloads one.
+type Backup struct {
+	// Name of the file.
+	Name string `json:"name"`
+	// State is running, verifying, done or failed.
+	State string `json:"state"`
+	// Progress from 0 to 1.
+	Progress float64 `json:"progress"`
+	// StartedMS is when it began, Unix ms.
+	StartedMS int64 `json:"started_ms"`
+	// EndedMS is when it was done or failed, Unix ms.
+	EndedMS int64 `json:"ended_ms,omitempty"`
+	// Bytes of the file.
+	Bytes int64 `json:"bytes,omitempty"`
+	// Readings that the restored copy was found to hold.
+	Readings int64 `json:"readings,omitempty"`
+	// Message says why it failed.
+	Message string `json:"message,omitempty"`
+}
+
+// BackupList is GET /api/v1/storage/backups.
+type BackupList struct {
+	// Backups, newest first.
+	Backups []Backup `json:"backups"`
+}

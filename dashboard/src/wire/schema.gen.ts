@@ -599,6 +599,134 @@ export interface PairingCode {
   uses: number;
 }
 
+/** ReadingPage is GET /api/v1/devices/{id}/readings?channel=&from=&to=&limit=&after=: readings one by one, oldest first. */
+export interface ReadingPage {
+  /** ch is the channel's wire id. */
+  ch: string;
+  /** t_ms is each reading's time, Unix ms. */
+  t_ms: number[];
+  /** v are the values, in the channel's unit. */
+  v: Value[];
+  /** q is each reading's quality; absent = all ok. */
+  q?: Quality[];
+  /** time is how each reading's time was found; absent = all synced. */
+  time?: TimeQuality[];
+  /** next is what to pass as after for the next page; absent = this is the last one. */
+  next?: string;
+}
+
+/** Storage is GET /api/v1/storage: what the store holds, what it costs and how much room is left. */
+export interface Storage {
+  /** state is ok, tight (nearly full: the oldest readings go), or full (nothing is acked until there is room). */
+  state: string;
+  /** message says in words what a person should know or do; absent = nothing. */
+  message?: string;
+  /** file_bytes is the size of the store's files on the disk. */
+  file_bytes: number;
+  /** free_bytes on that disk. */
+  free_bytes: number;
+  /** disk_bytes is the size of that disk. */
+  disk_bytes: number;
+  /** budget_bytes is how large the store's files may grow; 0 = as the disk allows. */
+  budget_bytes?: number;
+  /** readings stored one by one. */
+  readings: number;
+  /** reading_bytes is what they take, packed. */
+  reading_bytes: number;
+  /** oldest_ms is the oldest reading kept one by one, Unix ms; absent = none. */
+  oldest_ms?: number;
+  /** growth_per_day is by how much the readings grow at the pace of the last day, in bytes. */
+  growth_per_day: number;
+  /** wear is what is written to the disk. */
+  wear: Wear;
+  /** retention lists the rules. */
+  retention: RetentionRule[];
+  /** backup is the newest backup made or being made; absent = none since the start. */
+  backup?: Backup;
+}
+
+/** Wear is what the hub writes to its disk and how long a card lasts at that pace. */
+export interface Wear {
+  /** written_bytes since the hub started, as the kernel counted them for this process. */
+  written_bytes: number;
+  /** since_ms is since when, Unix ms. */
+  since_ms: number;
+  /** per_day_bytes is the pace of the last hour (of the time since the start when that is shorter), per day. */
+  per_day_bytes: number;
+  /** endurance_bytes is how much the card is good for: set, or guessed from its size. */
+  endurance_bytes: number;
+  /** lasts_days is how long such a card lasts at this pace; 0 = not known yet. */
+  lasts_days: number;
+  /** bytes_per_reading written, over the last hour; 0 = no readings. */
+  bytes_per_reading: number;
+}
+
+/** RetentionRule says how long readings are kept one by one. The most exact rule wins: device and channel, device, every device. */
+export interface RetentionRule {
+  /** device it is for; absent = every device. */
+  device?: string;
+  /** ch is the channel's wire id; absent = every channel. */
+  ch?: string;
+  /** days to keep; 0 = for ever. The hourly least, greatest and mean are kept for ever. */
+  days: number;
+}
+
+/** RetentionPreview answers POST /api/v1/storage/retention/preview: what a set of rules would delete now. */
+export interface RetentionPreview {
+  /** readings that would go. */
+  readings: number;
+  /** bytes that would be free. */
+  bytes: number;
+  /** series that lose something. */
+  series: RetentionLoss[];
+}
+
+/** RetentionLoss is what one series would lose. */
+export interface RetentionLoss {
+  /** device id. */
+  device: string;
+  /** ch is the channel's wire id. */
+  ch: string;
+  /** readings that would go. */
+  readings: number;
+  /** bytes that would be free. */
+  bytes: number;
+  /** before_ms: readings before this time go, Unix ms. */
+  before_ms: number;
+}
+
+/** RetentionRules is the body of PUT /api/v1/storage/retention and of its preview: all rules, in place of those before. */
+export interface RetentionRules {
+  /** rules to keep to. */
+  rules: RetentionRule[];
+}
+
+/** Backup is one backup: POST /api/v1/storage/backups starts one, GET lists them, GET /api/v1/storage/backups/{name} downloads one. */
+export interface Backup {
+  /** name of the file. */
+  name: string;
+  /** state is running, verifying, done or failed. */
+  state: string;
+  /** progress from 0 to 1. */
+  progress: number;
+  /** started_ms is when it began, Unix ms. */
+  started_ms: number;
+  /** ended_ms is when it was done or failed, Unix ms. */
+  ended_ms?: number;
+  /** bytes of the file. */
+  bytes?: number;
+  /** readings that the restored copy was found to hold. */
+  readings?: number;
+  /** message says why it failed. */
+  message?: string;
+}
+
+/** BackupList is GET /api/v1/storage/backups. */
+export interface BackupList {
+  /** backups, newest first. */
+  backups: Backup[];
+}
+
 /** Presence says whether a device is there. */
 export interface Presence {
   /** state is "online", "offline" or "never" (paired, never heard of). */
@@ -1406,6 +1534,121 @@ export function checkPairingCode(v: any): string {
   if ((e = text(v.code)) !== '') return '.code' + e;
   if ((e = integer(v.expires_ms)) !== '') return '.expires_ms' + e;
   if ((e = integer(v.uses)) !== '') return '.uses' + e;
+  return '';
+}
+
+/** Says what is wrong with v as a ReadingPage, '' when nothing is. */
+export function checkReadingPage(v: any): string {
+  let e = object(v);
+  if (e !== '') return e;
+  if ((e = text(v.ch)) !== '') return '.ch' + e;
+  if (v.t_ms === null) v.t_ms = [];
+  if ((e = list(v.t_ms, integer)) !== '') return '.t_ms' + e;
+  if (v.v === null) v.v = [];
+  if ((e = list(v.v, scalar)) !== '') return '.v' + e;
+  if (v.q !== undefined && (e = list(v.q, checkQuality)) !== '') return '.q' + e;
+  if (v.time !== undefined && (e = list(v.time, checkTimeQuality)) !== '') return '.time' + e;
+  if (v.next !== undefined && (e = text(v.next)) !== '') return '.next' + e;
+  return '';
+}
+
+/** Says what is wrong with v as a Storage, '' when nothing is. */
+export function checkStorage(v: any): string {
+  let e = object(v);
+  if (e !== '') return e;
+  if ((e = text(v.state)) !== '') return '.state' + e;
+  if (v.message !== undefined && (e = text(v.message)) !== '') return '.message' + e;
+  if ((e = integer(v.file_bytes)) !== '') return '.file_bytes' + e;
+  if ((e = integer(v.free_bytes)) !== '') return '.free_bytes' + e;
+  if ((e = integer(v.disk_bytes)) !== '') return '.disk_bytes' + e;
+  if (v.budget_bytes !== undefined && (e = integer(v.budget_bytes)) !== '') return '.budget_bytes' + e;
+  if ((e = integer(v.readings)) !== '') return '.readings' + e;
+  if ((e = integer(v.reading_bytes)) !== '') return '.reading_bytes' + e;
+  if (v.oldest_ms !== undefined && (e = integer(v.oldest_ms)) !== '') return '.oldest_ms' + e;
+  if ((e = integer(v.growth_per_day)) !== '') return '.growth_per_day' + e;
+  if ((e = checkWear(v.wear)) !== '') return '.wear' + e;
+  if (v.retention === null) v.retention = [];
+  if ((e = list(v.retention, checkRetentionRule)) !== '') return '.retention' + e;
+  if (v.backup !== undefined && (e = checkBackup(v.backup)) !== '') return '.backup' + e;
+  return '';
+}
+
+/** Says what is wrong with v as a Wear, '' when nothing is. */
+export function checkWear(v: any): string {
+  let e = object(v);
+  if (e !== '') return e;
+  if ((e = integer(v.written_bytes)) !== '') return '.written_bytes' + e;
+  if ((e = integer(v.since_ms)) !== '') return '.since_ms' + e;
+  if ((e = integer(v.per_day_bytes)) !== '') return '.per_day_bytes' + e;
+  if ((e = integer(v.endurance_bytes)) !== '') return '.endurance_bytes' + e;
+  if ((e = integer(v.lasts_days)) !== '') return '.lasts_days' + e;
+  if ((e = real(v.bytes_per_reading)) !== '') return '.bytes_per_reading' + e;
+  return '';
+}
+
+/** Says what is wrong with v as a RetentionRule, '' when nothing is. */
+export function checkRetentionRule(v: any): string {
+  let e = object(v);
+  if (e !== '') return e;
+  if (v.device !== undefined && (e = text(v.device)) !== '') return '.device' + e;
+  if (v.ch !== undefined && (e = text(v.ch)) !== '') return '.ch' + e;
+  if ((e = integer(v.days)) !== '') return '.days' + e;
+  return '';
+}
+
+/** Says what is wrong with v as a RetentionPreview, '' when nothing is. */
+export function checkRetentionPreview(v: any): string {
+  let e = object(v);
+  if (e !== '') return e;
+  if ((e = integer(v.readings)) !== '') return '.readings' + e;
+  if ((e = integer(v.bytes)) !== '') return '.bytes' + e;
+  if (v.series === null) v.series = [];
+  if ((e = list(v.series, checkRetentionLoss)) !== '') return '.series' + e;
+  return '';
+}
+
+/** Says what is wrong with v as a RetentionLoss, '' when nothing is. */
+export function checkRetentionLoss(v: any): string {
+  let e = object(v);
+  if (e !== '') return e;
+  if ((e = text(v.device)) !== '') return '.device' + e;
+  if ((e = text(v.ch)) !== '') return '.ch' + e;
+  if ((e = integer(v.readings)) !== '') return '.readings' + e;
+  if ((e = integer(v.bytes)) !== '') return '.bytes' + e;
+  if ((e = integer(v.before_ms)) !== '') return '.before_ms' + e;
+  return '';
+}
+
+/** Says what is wrong with v as a RetentionRules, '' when nothing is. */
+export function checkRetentionRules(v: any): string {
+  let e = object(v);
+  if (e !== '') return e;
+  if (v.rules === null) v.rules = [];
+  if ((e = list(v.rules, checkRetentionRule)) !== '') return '.rules' + e;
+  return '';
+}
+
+/** Says what is wrong with v as a Backup, '' when nothing is. */
+export function checkBackup(v: any): string {
+  let e = object(v);
+  if (e !== '') return e;
+  if ((e = text(v.name)) !== '') return '.name' + e;
+  if ((e = text(v.state)) !== '') return '.state' + e;
+  if ((e = real(v.progress)) !== '') return '.progress' + e;
+  if ((e = integer(v.started_ms)) !== '') return '.started_ms' + e;
+  if (v.ended_ms !== undefined && (e = integer(v.ended_ms)) !== '') return '.ended_ms' + e;
+  if (v.bytes !== undefined && (e = integer(v.bytes)) !== '') return '.bytes' + e;
+  if (v.readings !== undefined && (e = integer(v.readings)) !== '') return '.readings' + e;
+  if (v.message !== undefined && (e = text(v.message)) !== '') return '.message' + e;
+  return '';
+}
+
+/** Says what is wrong with v as a BackupList, '' when nothing is. */
+export function checkBackupList(v: any): string {
+  let e = object(v);
+  if (e !== '') return e;
+  if (v.backups === null) v.backups = [];
+  if ((e = list(v.backups, checkBackup)) !== '') return '.backups' + e;
   return '';
 }
 

@@ -1,0 +1,40 @@
+-- Readings as packed chunks, with a ring of slots that holds what is not packed yet. Package pack says what is in a chunk, package ring what is
+-- in a slot. Times are Unix ms of the hub. The table of readings one by one stays until its rows are packed (legacy.go).
+
+CREATE TABLE ring ( -- written in place, slot after slot: a commit is one page or two
+  slot INTEGER PRIMARY KEY,
+  data BLOB NOT NULL -- always the same length; package ring
+) STRICT;
+
+CREATE TABLE chunk ( -- of one series; chunks of a series do not overlap in time (their ends may touch)
+  id        INTEGER PRIMARY KEY,
+  series_id INTEGER NOT NULL, -- series.id
+  kind      INTEGER NOT NULL, -- 1 numbers, 2 bools, 3 texts
+  t0_ms     INTEGER NOT NULL, -- first reading
+  t1_ms     INTEGER NOT NULL, -- last reading
+  n         INTEGER NOT NULL, -- readings
+  n_values  INTEGER NOT NULL, -- readings that have a value
+  vmin      REAL,             -- least value, numbers only, as vmax and vsum; NULL = no value
+  vmax      REAL,
+  vsum      REAL,
+  data      BLOB NOT NULL     -- package pack
+) STRICT;
+CREATE INDEX chunk_time ON chunk (series_id, t0_ms);
+
+CREATE TABLE hour ( -- rollup of numbers; kept when the chunks under it are deleted
+  series_id INTEGER NOT NULL, -- series.id
+  t_ms      INTEGER NOT NULL, -- the hour's first ms
+  n         INTEGER NOT NULL, -- readings that have a value
+  vmin      REAL NOT NULL,
+  vmax      REAL NOT NULL,
+  vsum      REAL NOT NULL,
+  minutes   INTEGER NOT NULL, -- coverage: bit i is set when minute i has a reading
+  PRIMARY KEY (series_id, t_ms)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE retention ( -- how long readings one by one are kept; the most exact rule wins; no rule = for ever
+  device_id INTEGER NOT NULL, -- device.id; 0 = every device
+  channel   TEXT NOT NULL,    -- wire id; '' = every channel
+  days      INTEGER NOT NULL, -- 0 = for ever
+  PRIMARY KEY (device_id, channel)
+) STRICT, WITHOUT ROWID;
