@@ -69,9 +69,11 @@ func (s *Server) serveAgent(l *link) {
 	l.spread(schema.AgentPing)
 	_ = l.ws.SetReadDeadline(time.Time{}) // from here on the sweeper watches
 	for {
+		l.busy.Store(false)
 		if err := l.receive(&buf, schema.MaxMessage); err != nil {
 			return
 		}
+		l.busy.Store(true)
 		if err := l.throttle(buf.Len()); err != nil {
 			return
 		}

@@ -392,3 +392,20 @@ func TestStrangersAreBounded(t *testing.T) {
 		p.expectEnd(schema.CodeUnavailable)
 	})
 }
+
+func TestAnAgentThatWaitsForTheStoreIsNotGivenUp(t *testing.T) {
+	inBubble(t, socket.Limits{}, func(t *testing.T, r *rig) {
+		free := make(chan struct{})
+		r.onHandle = func(schema.Frame) *schema.Problem {
+			<-free
+			return schema.Problemf(schema.CodeOutOfRange, "handled")
+		}
+		p := r.connect("pi")
+		p.send(&schema.Status{MonoMS: 1})
+		<-time.After(2 * (schema.AgentPing + schema.AgentPongWithin)) // nothing is read meanwhile, no pong either
+		close(free)
+		if problem := p.expect("problem").(*schema.Problem); problem.Message != "handled" {
+			t.Fatalf("the agent heard: %s", problem.Message)
+		}
+	})
+}

@@ -50,6 +50,7 @@ type link struct {
 	heard  atomic.Int64 // last message or pong, Unix ns
 	wrote  atomic.Int64 // last message written
 	pinged atomic.Int64 // last protocol ping asked for
+	busy   atomic.Bool  // the last message is still being handled: nothing is read, so nothing can be heard
 
 	mu        sync.Mutex
 	who       string // device id or client name, for people
