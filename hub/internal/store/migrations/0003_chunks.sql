@@ -38,3 +38,20 @@ CREATE TABLE retention ( -- how long readings one by one are kept; the most exac
   days      INTEGER NOT NULL, -- 0 = for ever
   PRIMARY KEY (device_id, channel)
 ) STRICT, WITHOUT ROWID;
+
+CREATE TABLE total ( -- of all chunks; the triggers keep it in step, whoever changes chunks
+  id       INTEGER PRIMARY KEY CHECK (id = 1),
+  readings INTEGER NOT NULL,
+  bytes    INTEGER NOT NULL -- of the packed readings
+) STRICT;
+INSERT INTO total (id, readings, bytes) VALUES (1, 0, 0);
+
+CREATE TRIGGER chunk_added AFTER INSERT ON chunk BEGIN
+  UPDATE total SET readings = readings + new.n, bytes = bytes + length(new.data) WHERE id = 1;
+END;
+CREATE TRIGGER chunk_changed AFTER UPDATE OF n, data ON chunk BEGIN
+  UPDATE total SET readings = readings + new.n - old.n, bytes = bytes + length(new.data) - length(old.data) WHERE id = 1;
+END;
+CREATE TRIGGER chunk_deleted AFTER DELETE ON chunk BEGIN
+  UPDATE total SET readings = readings - old.n, bytes = bytes - length(old.data) WHERE id = 1;
+END;
