@@ -32,6 +32,7 @@ const (
 	timeShift        = 3
 	timeMask    Mark = 0b0001_1000
 	null        Mark = 0b0010_0000
+	allMarks         = qualityMask | timeMask | null
 )
 
 // NewMark makes a mark. quality 0 to 7, time 0 to 3.
@@ -57,7 +58,7 @@ type Block struct {
 	Kind Kind
 	// TMS are the times, Unix ms, ascending; equal ones are allowed.
 	TMS []int64
-	// Marks has one per reading; nil = all 0.
+	// Marks has one per reading; empty = all 0.
 	Marks []Mark
 	// Num are the values of Numbers (finite) and Bools (0 or 1), one per reading; 0 where there is none.
 	Num []float64
@@ -67,3 +68,11 @@ type Block struct {
 
 // Len returns how many readings the block has.
 func (b *Block) Len() int { return len(b.TMS) }
+
+// Mark returns the mark of reading i.
+func (b *Block) Mark(i int) Mark {
+	if len(b.Marks) == 0 {
+		return 0
+	}
+	return b.Marks[i]
+}
