@@ -3,10 +3,8 @@ package pack
 import (
 	"encoding/binary"
 	"hash/crc32"
-	"math"
 	"slices"
-
-	"github.com/telltale-iot/telltale/schema"
+	"sync"
 )
 
 // Decode unpacks what [Append] packed, into the slices that dst has. A dst without Marks keeps none when all are 0.
@@ -21,141 +19,103 @@ func Decode(dst *Block, data []byte) error {
 	if crc32.Checksum(body, crcTable) != binary.LittleEndian.Uint32(data[len(body):]) {
 		return ErrDamaged
 	}
-	if body[0]>>4 != version {
+	n, a := binary.Uvarint(body[1:])
+	if a <= 0 || n > MaxReadings {
 		return ErrDamaged
 	}
-	r := &reader{data: body[1:]}
-	dst.Kind = Kind(body[0] & 15)
-	n := r.uvarint()
-	if n > MaxReadings {
+	size, c := binary.Uvarint(body[1+a:])
+	if c <= 0 || size > uint64(len(body)-1-a-c) {
 		return ErrDamaged
 	}
-	dst.readMarks(r, int(n))
-	dst.readTimes(r, int(n))
-	dst.Num, dst.Text = dst.Num[:0], dst.Text[:0]
-	switch dst.Kind {
-	case Numbers:
-		dst.readNumbers(r, int(n))
-	case Bools:
-		dst.readBools(r, int(n))
-	case Texts:
-		dst.readTexts(r, int(n))
-	default:
-		return ErrDamaged
-	}
-	if r.bad || len(r.data) != 0 {
+	r := readers.Get().(*reader)
+	defer readers.Put(r)
+	r.reset(body[1+a+c:], int(size))
+	r.block(dst, body[0], int(n))
+	if !r.done() {
 		return ErrDamaged
 	}
 	return nil
 }
 
-// reader takes bytes from the front of data. After the end, or for what cannot be, it is bad and gives zeros.
-type reader struct {
-	data []byte
-	bad  bool
-}
+// readers lends readers, for the memory they have.
+var readers = sync.Pool{New: func() any { return new(reader) }}
 
-func (r *reader) uvarint() uint64 {
-	x, n := binary.Uvarint(r.data)
-	if n <= 0 {
+// block reads n readings.
+func (r *reader) block(b *Block, head byte, n int) {
+	b.Kind = Kind(head & kindMask)
+	if head>>versionBits != version || head&^(kindMask|marksFlag|0xf<<versionBits) != 0 {
 		r.bad = true
-		return 0
+		return
 	}
-	r.data = r.data[n:]
-	return x
-}
-
-func (r *reader) bytes(n uint64) []byte {
-	if n > uint64(len(r.data)) {
-		r.bad = true
-		return nil
+	values := r.marks(b, n, head&marksFlag != 0)
+	b.TMS = slices.Grow(b.TMS[:0], n)[:n]
+	r.column(b.TMS)
+	for i := 1; i < n; i++ {
+		r.bad = r.bad || b.TMS[i] < b.TMS[i-1]
 	}
-	out := r.data[:n]
-	r.data = r.data[n:]
-	return out
-}
-
-func (b *Block) readMarks(r *reader, n int) {
-	b.Marks = b.Marks[:0]
-	for !r.bad {
-		m := r.bytes(1)
-		if r.bad || m[0] == 0 {
-			break
-		}
-		run := r.uvarint()
-		if run > uint64(n-len(b.Marks)) || Mark(m[0]&^0x40)&^allMarks != 0 {
-			r.bad = true
-			return
-		}
-		for range run {
-			b.Marks = append(b.Marks, Mark(m[0]&^0x40))
-		}
-	}
-	if len(b.Marks) != 0 && len(b.Marks) != n {
+	b.Num, b.Text = b.Num[:0], b.Text[:0]
+	switch b.Kind {
+	case Numbers:
+		b.Num = slices.Grow(b.Num, n)[:n]
+		r.numbers(b.Num[:values])
+		spread(b.Num, b.Marks, values)
+	case Bools:
+		b.Num = slices.Grow(b.Num, n)[:n]
+		r.bools(b.Num[:values])
+		spread(b.Num, b.Marks, values)
+	case Texts:
+		b.Text = slices.Grow(b.Text, n)[:n]
+		r.texts(b.Text[:values])
+		spread(b.Text, b.Marks, values)
+	default:
 		r.bad = true
 	}
-	if cap(b.Marks) > 0 && len(b.Marks) == 0 {
-		b.Marks = slices.Grow(b.Marks, n)[:n]
-		clear(b.Marks)
+}
+
+// marks reads the marks and returns how many readings have a value.
+func (r *reader) marks(b *Block, n int, are bool) (values int) {
+	if !are {
+		if cap(b.Marks) > 0 {
+			b.Marks = slices.Grow(b.Marks[:0], n)[:n]
+			clear(b.Marks)
+		}
+		return n
+	}
+	b.Marks = slices.Grow(b.Marks[:0], n)[:n]
+	marks := r.ints.take(n)
+	r.column(marks)
+	for i, m := range marks {
+		r.bad = r.bad || m&^int64(allMarks) != 0
+		b.Marks[i] = Mark(m) & allMarks
+		if !b.Marks[i].Null() {
+			values++
+		}
+	}
+	return values
+}
+
+// bools reads a column of 0 and 1.
+func (r *reader) bools(v []float64) {
+	x := r.ints.take(len(v))
+	r.column(x)
+	for i, b := range x {
+		r.bad = r.bad || b != 0 && b != 1
+		v[i] = float64(b & 1)
 	}
 }
 
-func (b *Block) readTimes(r *reader, n int) {
-	b.TMS = slices.Grow(b.TMS[:0], n)[:0]
-	var prev, step int64
-	for i := 0; i < n && !r.bad; i++ {
-		x := r.uvarint()
-		step += int64(x>>1) ^ -int64(x&1)
-		prev += step
-		if i > 0 && prev < b.TMS[i-1] {
-			r.bad = true
-		}
-		b.TMS = append(b.TMS, prev)
+// spread moves the values at the front of v to the readings that have one, and clears the others.
+func spread[V float64 | string](v []V, marks []Mark, values int) {
+	if values == len(v) {
+		return
 	}
-}
-
-func (b *Block) readNumbers(r *reader, n int) {
-	b.Num = slices.Grow(b.Num, n)[:0]
-	var bits uint64
-	for i := 0; i < n && !r.bad; i++ {
-		if b.Mark(i).Null() {
-			b.Num = append(b.Num, 0)
-			continue
+	var none V
+	for i := len(v) - 1; i >= 0; i-- {
+		if marks[i].Null() {
+			v[i] = none
+		} else {
+			values--
+			v[i] = v[values]
 		}
-		bits ^= r.uvarint()
-		v := math.Float64frombits(bits)
-		if math.IsNaN(v) || math.IsInf(v, 0) {
-			r.bad = true
-		}
-		b.Num = append(b.Num, v)
-	}
-}
-
-func (b *Block) readBools(r *reader, n int) {
-	b.Num = slices.Grow(b.Num, n)[:0]
-	for i := 0; i < n && !r.bad; i++ {
-		if b.Mark(i).Null() {
-			b.Num = append(b.Num, 0)
-			continue
-		}
-		v := r.bytes(1)
-		if r.bad || v[0] > 1 {
-			r.bad = true
-			return
-		}
-		b.Num = append(b.Num, float64(v[0]))
-	}
-}
-
-func (b *Block) readTexts(r *reader, n int) {
-	b.Text = slices.Grow(b.Text, n)[:0]
-	for i := 0; i < n && !r.bad; i++ {
-		if b.Mark(i).Null() {
-			b.Text = append(b.Text, "")
-			continue
-		}
-		size := r.uvarint()
-		r.bad = r.bad || size > schema.MaxText
-		b.Text = append(b.Text, string(r.bytes(size)))
 	}
 }

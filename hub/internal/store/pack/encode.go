@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/crc32"
 	"math"
+	"sync"
 
 	"github.com/telltale-iot/telltale/schema"
 )
@@ -24,20 +25,78 @@ func Append(dst []byte, b *Block) ([]byte, error) {
 	if err := b.check(); err != nil {
 		return dst, err
 	}
+	w := writers.Get().(*writer)
+	defer writers.Put(w)
+	w.reset()
+	w.block(b)
+	w.finish()
 	start := len(dst)
-	dst = append(dst, version<<4|byte(b.Kind))
+	dst = append(dst, b.head())
 	dst = binary.AppendUvarint(dst, uint64(b.Len()))
-	dst = appendMarks(dst, b.Marks)
-	dst = appendTimes(dst, b.TMS)
+	dst = binary.AppendUvarint(dst, uint64(len(w.plain)))
+	dst = append(append(dst, w.plain...), w.coded...)
+	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], crcTable)), nil
+}
+
+// writers lends writers, for the memory they have.
+var writers = sync.Pool{New: func() any { return new(writer) }}
+
+// A packed block's first byte: kind, whether there are marks, version.
+const (
+	kindMask    = 0b0000_0011
+	marksFlag   = 0b0000_0100
+	versionBits = 4
+)
+
+// head returns the first byte of the packed block.
+func (b *Block) head() byte {
+	h := byte(b.Kind) | version<<versionBits
+	if b.marked() {
+		h |= marksFlag
+	}
+	return h
+}
+
+// marked reports whether any mark is not 0.
+func (b *Block) marked() bool {
+	for _, m := range b.Marks {
+		if m != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// block writes marks, times and values.
+func (w *writer) block(b *Block) {
+	if b.marked() {
+		marks := w.ints.take(b.Len())
+		for i, m := range b.Marks {
+			marks[i] = int64(m)
+		}
+		w.column(marks)
+	}
+	w.column(b.TMS)
 	switch b.Kind {
 	case Numbers:
-		dst = appendNumbers(dst, b)
+		w.floats = w.floats[:0]
+		for i, v := range b.Num {
+			if !b.Mark(i).Null() {
+				w.floats = append(w.floats, v+0) // −0 + 0 = 0
+			}
+		}
+		w.numbers(w.floats)
 	case Bools:
-		dst = appendBools(dst, b)
+		bools := w.ints.take(b.Len())[:0]
+		for i, v := range b.Num {
+			if !b.Mark(i).Null() {
+				bools = append(bools, int64(v))
+			}
+		}
+		w.column(bools)
 	case Texts:
-		dst = appendTexts(dst, b)
+		w.texts(b)
 	}
-	return binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], crcTable)), nil
 }
 
 // check refuses a block that breaks the rules of [Block].
@@ -94,58 +153,4 @@ func (b *Block) checkTexts() error {
 		}
 	}
 	return nil
-}
-
-func appendMarks(dst []byte, marks []Mark) []byte {
-	for i := 0; i < len(marks); {
-		j := i + 1
-		for j < len(marks) && marks[j] == marks[i] {
-			j++
-		}
-		dst = append(dst, byte(marks[i])|0x40)
-		dst = binary.AppendUvarint(dst, uint64(j-i))
-		i = j
-	}
-	return append(dst, 0)
-}
-
-func appendTimes(dst []byte, tms []int64) []byte {
-	var prev, step int64
-	for _, t := range tms {
-		d := t - prev
-		dst = binary.AppendVarint(dst, d-step)
-		prev, step = t, d
-	}
-	return dst
-}
-
-func appendNumbers(dst []byte, b *Block) []byte {
-	var prev uint64
-	for i, v := range b.Num {
-		if !b.Mark(i).Null() {
-			bits := math.Float64bits(v + 0) // −0 + 0 = 0
-			dst = binary.AppendUvarint(dst, bits^prev)
-			prev = bits
-		}
-	}
-	return dst
-}
-
-func appendBools(dst []byte, b *Block) []byte {
-	for i, v := range b.Num {
-		if !b.Mark(i).Null() {
-			dst = append(dst, byte(v))
-		}
-	}
-	return dst
-}
-
-func appendTexts(dst []byte, b *Block) []byte {
-	for i, s := range b.Text {
-		if !b.Mark(i).Null() {
-			dst = binary.AppendUvarint(dst, uint64(len(s)))
-			dst = append(dst, s...)
-		}
-	}
-	return dst
 }
