@@ -12,8 +12,8 @@ const (
 	seenMost = 60
 )
 
-// pace says, by how much was seen, how far a chance moves to what happened now, in 1/65536: 1/(seen+1.6).
-var pace = [seenMost + 1]uint16{
+// pace says, by how much was seen, how far a chance moves to what happened now, in 1/65536: 1/(seen+1.6). (64 of them: no index is checked.)
+var pace = [seenMost + 4]uint16{
 	40960, 25206, 18204, 14246, 11702, 9929, 8623, 7620, 6826, 6182, 5649, 5201, 4818, 4488, 4201, 3947,
 	3723, 3523, 3343, 3181, 3034, 2899, 2776, 2664, 2560, 2463, 2374, 2291, 2214, 2141, 2073, 2010,
 	1950, 1894, 1840, 1790, 1742, 1697, 1654, 1614, 1575, 1538, 1503, 1469, 1437, 1406, 1376, 1348,

@@ -1,7 +1,5 @@
 package pack
 
-import "math"
-
 // A column is a list of integers whose number the reader knows. There are two ways to write one: as lines (see lines.go), which for a steady step or a
 // value that seldom changes is a few bytes for all, and as remainders of a predictor.
 
@@ -71,20 +69,8 @@ func (w *writer) planCurve(x []int64) (*curve, float64) {
 		}
 	}
 	c.with, c.from, c.res = best(y, &w.ints)
-	var sum float64
-	for _, v := range c.res {
-		sum += float64(zigzag(v))
-	}
-	c.shift = uint(max(0, math.Ilogb(1+sum/float64(len(x)))-2))
-	size := math.Inf(1)
-	for memory := range uint(3) {
-		try := coding{c.shift, memory}
-		s := try.cost(c.res, &w.model)
-		if s >= size {
-			break
-		}
-		size, c.coding = s, try
-	}
+	var size float64
+	c.coding, size = w.choose(c.res)
 	return c, size + c.size()
 }
 
@@ -92,7 +78,7 @@ func (w *writer) planCurve(x []int64) (*curve, float64) {
 func (c *curve) size() float64 {
 	n := numberSize(zigzag(c.first)) + numberSize(c.unit) + 4 + 6 + 2
 	if c.with >= firstSmooth {
-		n += numberSize(zigzag(c.from.level)) + numberSize(zigzag(c.from.slope))
+		n += numberSize(zigzag(c.from.level)) + numberSize(zigzag(c.from.slope)) + jumpBits
 	}
 	return n
 }
@@ -105,6 +91,7 @@ func (w *writer) curve(c *curve) {
 	if c.with >= firstSmooth {
 		w.signed(c.from.level)
 		w.signed(c.from.slope)
+		w.bits(uint64(c.from.jump), jumpBits)
 	}
 	w.bits(uint64(c.shift), 6)
 	w.bits(uint64(c.memory), 2)
@@ -145,7 +132,7 @@ func (r *reader) column(x []int64) {
 	first, unit, with := r.signed(), r.number(), predictor(r.bits(4))
 	var from line
 	if with >= firstSmooth {
-		from = line{r.signed(), r.signed()}
+		from = line{r.signed(), r.signed(), uint(r.bits(jumpBits))}
 	}
 	c := coding{uint(r.bits(6)), uint(r.bits(2))}
 	if int(with) >= predictors || c.memory > 2 {

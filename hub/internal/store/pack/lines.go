@@ -110,9 +110,12 @@ func commonStep(x []int64) int64 {
 func waveStep(x []int64) (int64, bool) {
 	const (
 		look  = 1024 // integers to look at
-		least = 16   // integers of a line that is no chance
+		least = 16   // integers that are no accident
 	)
 	x = x[:min(look, len(x))]
+	if !isEven(x) {
+		return 0, false
+	}
 	longest, step := 0, int64(0)
 	for at := 0; at < len(x); {
 		next := at + 1
@@ -123,12 +126,20 @@ func waveStep(x []int64) (int64, bool) {
 			}
 			next = max(next, i+n)
 		}
-		if next < at+least && longest < least && next > lookBack+8*least {
-			break
-		}
 		at = next
 	}
 	return step, longest >= least
+}
+
+// isEven reports whether nearly every difference in x is within 1 of the one before.
+func isEven(x []int64) bool {
+	even := 0
+	for i := 2; i < len(x); i++ {
+		if change := x[i] - 2*x[i-1] + x[i-2]; -1 <= change && change <= 1 {
+			even++
+		}
+	}
+	return even > len(x)*3/4
 }
 
 // slope returns how many of x are on a line from x[0] with some step, and the least such step.

@@ -3,6 +3,7 @@ package pack
 import (
 	"math"
 	"math/bits"
+	"slices"
 )
 
 // A predictor says from the integers before what the next one will be; a column keeps the remainders. The first ones repeat the last value, its
@@ -35,11 +36,33 @@ const (
 	smoothFrom = 16
 )
 
-// line is where smoothing begins: the level before the first integer, a whole number, and the slope in 1/65536.
-type line struct{ level, slope int64 }
+// line is where smoothing begins: the level before the first integer, a whole number, and the slope in 1/65536. What lies 2^jump or more above the
+// guess begins anew: times go on with the same step after a device was away.
+type line struct {
+	level, slope int64
+	jump         uint
+}
 
-// fit returns the line nearest to y (least squares).
-func fit(y []int64) line {
+const (
+	jumpBits = 6
+	noJump   = 1<<jumpBits - 1
+)
+
+// fit returns the line nearest to y (least squares), its jumps taken out. flat is memory for as many.
+func fit(y, flat []int64) line {
+	l := line{jump: noJump}
+	if step, jump, ok := jumpsOf(y); ok {
+		l.jump = jump
+		var away int64
+		for i := 1; i < len(y); i++ {
+			if d := y[i] - y[i-1] - step; d>>jump > 0 {
+				away += d
+			}
+			flat[i] = y[i] - away
+		}
+		flat[0] = y[0]
+		y = flat
+	}
 	n := float64(len(y))
 	var sy, sxy float64
 	for i, v := range y {
@@ -47,30 +70,55 @@ func fit(y []int64) line {
 		sxy += float64(v) * float64(i)
 	}
 	slope := (sxy - sy*(n-1)/2) / (n * (n*n - 1) / 12)
-	level := sy/n - slope*(n-1)/2
-	return line{int64(math.Round(level)), int64(math.Round(slope * (1 << fine)))}
+	l.level = int64(math.Round(sy/n - slope*(n-1)/2))
+	l.slope = int64(math.Round(slope * (1 << fine)))
+	return l
 }
 
-// remain puts into res what p leaves of y[1:]. y[0] is 0.
-func (p predictor) remain(res, y []int64, l line) {
+// jumpsOf returns the usual step of y and what counts as a jump above it, if y only goes up and has jumps.
+func jumpsOf(y []int64) (step int64, jump uint, ok bool) {
+	var sample [63]int64
+	var most int64
+	for i := 1; i < len(y); i++ {
+		d := y[i] - y[i-1]
+		if d < 0 {
+			return 0, 0, false
+		}
+		most = max(most, d)
+		sample[i*len(sample)/len(y)] = d
+	}
+	slices.Sort(sample[:])
+	step = sample[len(sample)/2]
+	jump = uint(bits.Len64(uint64(2 * step)))
+	return step, jump, (most-step)>>jump > 0
+}
+
+// remain puts into res what p leaves of y[1:], and returns how many bits that has. y[0] is 0.
+func (p predictor) remain(res, y []int64, l line) (size int) {
 	res = res[:len(y)-1]
 	switch p {
 	case repeatValue:
 		for i := range res {
-			res[i] = y[i+1] - y[i]
+			v := y[i+1] - y[i]
+			res[i] = v
+			size += bits.Len64(zigzag(v))
 		}
 	case repeatStep:
 		var step int64
 		for i := range res {
 			d := y[i+1] - y[i]
-			res[i] = d - step
+			v := d - step
+			res[i] = v
+			size += bits.Len64(zigzag(v))
 			step = d
 		}
 	case repeatChange:
 		var step, change int64
 		for i := range res {
 			d := y[i+1] - y[i]
-			res[i] = d - step - change
+			v := d - step - change
+			res[i] = v
+			size += bits.Len64(zigzag(v))
 			change = d - step
 			step = d
 		}
@@ -79,12 +127,19 @@ func (p predictor) remain(res, y []int64, l line) {
 		level, slope := l.level<<fine, l.slope
 		for i := range res {
 			guess := level + slope
-			res[i] = y[i+1] - (guess+half)>>fine
+			v := y[i+1] - (guess+half)>>fine
+			res[i] = v
+			size += bits.Len64(zigzag(v))
+			if v>>l.jump > 0 {
+				level = y[i+1] << fine
+				continue
+			}
 			surprise := y[i+1]<<fine - guess
 			level = guess + surprise*s.level>>4
 			slope += surprise * s.slope >> 7
 		}
 	}
+	return size
 }
 
 // restore turns remainders in y[1:] back into integers. y[0] is 0.
@@ -115,8 +170,13 @@ func (p predictor) restore(y []int64, l line) {
 		level, slope := l.level<<fine, l.slope
 		for i := range y {
 			guess := level + slope
-			at := y[i] + (guess+half)>>fine
+			v := y[i]
+			at := v + (guess+half)>>fine
 			y[i] = at
+			if v>>l.jump > 0 {
+				level = at << fine
+				continue
+			}
 			surprise := at<<fine - guess
 			level = guess + surprise*s.level>>4
 			slope += surprise * s.slope >> 7
@@ -127,10 +187,9 @@ func (p predictor) restore(y []int64, l line) {
 // best returns the predictor for y whose remainders have the fewest bits, its line, and the remainders.
 func best(y []int64, ints *arena) (p predictor, l line, res []int64) {
 	res, spare := ints.take(len(y)-1), ints.take(len(y)-1)
-	least := uint64(math.MaxUint64)
+	least := math.MaxInt
 	try := func(q predictor, from line) {
-		q.remain(spare, y, from)
-		if size := sizeOf(spare); size < least {
+		if size := q.remain(spare, y, from); size < least {
 			least, p, l = size, q, from
 			res, spare = spare, res
 		}
@@ -141,20 +200,11 @@ func best(y []int64, ints *arena) (p predictor, l line, res []int64) {
 	if len(y) < smoothFrom || largest(y) >= smoothMost {
 		return p, l, res
 	}
-	through := fit(y)
+	through := fit(y, ints.take(len(y)))
 	for q := firstSmooth; int(q) < predictors; q++ {
 		try(q, through)
 	}
 	return p, l, res
-}
-
-// sizeOf is how many bits res has, in all.
-func sizeOf(res []int64) uint64 {
-	var n int
-	for _, v := range res {
-		n += bits.Len64(zigzag(v))
-	}
-	return uint64(n)
 }
 
 // largest returns the largest magnitude in y.

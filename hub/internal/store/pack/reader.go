@@ -21,33 +21,41 @@ type reader struct {
 // reset makes the reader ready for a body: size bytes of plain bits, then the coded stream.
 func (r *reader) reset(body []byte, size int) {
 	r.plain, r.at, r.end, r.bad = body, 0, uint(size)*8, false
-	r.coded, r.code, r.width = body[size:], 0, 1<<64-1
-	r.code = uint64(r.more())<<32 | uint64(r.more())
+	r.width, r.code = 1<<64-1, 0
+	r.coded = body[size:]
+	for range 2 {
+		var next uint32
+		next, r.coded = more(r.coded)
+		r.code = r.code<<32 | uint64(next)
+	}
 	r.ints.reset()
 }
 
 // done reports whether everything was read and could be.
-func (r *reader) done() bool { return !r.bad && r.end-r.at < 8 }
+func (r *reader) done() bool { return !r.bad && r.at <= r.end && r.end-r.at < 8 }
 
 // bits reads n bits, 0 to 64.
 func (r *reader) bits(n uint) uint64 {
+	at := r.at
+	i := at >> 3
+	if i+8 > uint(len(r.plain)) || n > 56 {
+		return r.bitsAtEnd(n)
+	}
+	r.at = at + n
+	return binary.LittleEndian.Uint64(r.plain[i:]) >> (at & 7) & (1<<(n&63) - 1)
+}
+
+// bitsAtEnd is bits where less than 8 bytes follow, or for many.
+func (r *reader) bitsAtEnd(n uint) uint64 {
 	if n > 56 {
 		low := r.bits(32)
 		return low | r.bits(n-32)<<32
 	}
-	at := r.at
-	if n > r.end-at {
-		r.bad = true
-		return 0
-	}
-	r.at = at + n
-	i := at >> 3
-	if i+8 <= uint(len(r.plain)) {
-		return binary.LittleEndian.Uint64(r.plain[i:]) >> (at & 7) & (1<<n - 1)
-	}
 	var last [8]byte
-	copy(last[:], r.plain[i:])
-	return binary.LittleEndian.Uint64(last[:]) >> (at & 7) & (1<<n - 1)
+	copy(last[:], r.plain[min(r.at>>3, uint(len(r.plain))):])
+	v := binary.LittleEndian.Uint64(last[:]) >> (r.at & 7) & (1<<n - 1)
+	r.at += n
+	return v
 }
 
 // number reads what writer.number wrote.
@@ -80,23 +88,21 @@ func (r *reader) decide(c *chance) uint64 {
 		b = 1
 	}
 	if r.width < 1<<32 {
-		r.width <<= 32
-		r.code = r.code<<32 | uint64(r.more())
+		var next uint32
+		next, r.coded = more(r.coded)
+		r.width, r.code = r.width<<32, r.code<<32|uint64(next)
 	}
 	return b
 }
 
-// more takes four bytes of the coded stream, zeros after its end.
-func (r *reader) more() uint32 {
-	if len(r.coded) >= 4 {
-		v := binary.BigEndian.Uint32(r.coded)
-		r.coded = r.coded[4:]
-		return v
+// more takes four bytes of a coded stream, zeros after its end.
+func more(coded []byte) (uint32, []byte) {
+	if len(coded) >= 4 {
+		return binary.BigEndian.Uint32(coded), coded[4:]
 	}
 	var last [4]byte
-	copy(last[:], r.coded)
-	r.coded = nil
-	return binary.BigEndian.Uint32(last[:])
+	copy(last[:], coded)
+	return binary.BigEndian.Uint32(last[:]), nil
 }
 
 // arena lends memory for one call.

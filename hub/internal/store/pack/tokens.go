@@ -1,9 +1,6 @@
 package pack
 
-import (
-	"math"
-	"math/bits"
-)
+import "math/bits"
 
 // How a column's remainders are written. Each is mapped to u ≥ 0 (zigzag); u without its shift lowest bits is a token of 4 bits, which are decided one by
 // one with chances that depend on the bits before and on the tokens of the remainders before; what the token leaves open is plain bits.
@@ -92,26 +89,52 @@ func (w *writer) escaped(u uint64, shift uint, m *model) {
 	w.bits(u&^(1<<(n-1)), n-1)
 }
 
-// remainders reads into res what writer.remainders wrote.
+// remainders reads into res what writer.remainders wrote. The coder's state is in local variables, and decide written out, for speed: this is where
+// most of Decode's time goes.
 func (r *reader) remainders(res []int64, c coding, m *model) {
 	m.reset(c.memory)
 	var before uint64
+	mask := c.mask()
+	code, width, coded := r.code, r.width, r.coded
 	for i := range res {
 		ch := &m.token[before&15]
 		t := uint64(1)
 		for range 4 {
-			t = t<<1 | r.decide(&ch[t&15])
+			p, seen := uint32(ch[t&15]>>chanceBits), uint32(ch[t&15]&0xffff)
+			zero := (width >> chanceBits) * uint64(p)
+			k := t & 15
+			if code < zero {
+				width = zero
+				p += (1<<chanceBits - leastChance - p) * uint32(pace[seen&63]) >> chanceBits
+				t <<= 1
+			} else {
+				code -= zero
+				width -= zero
+				p -= (p - leastChance) * uint32(pace[seen&63]) >> chanceBits
+				t = t<<1 | 1
+			}
+			ch[k] = chance(p<<chanceBits | min(seen+1, seenMost))
+			if width < 1<<32 {
+				var next uint32
+				next, coded = more(coded)
+				width, code = width<<32, code<<32|uint64(next)
+			}
 		}
 		t &= 15
-		var u uint64
-		if t < escape {
-			u = tokenFrom[t]<<c.shift + r.bits(uint(tokenOpen[t])+c.shift)
-		} else {
-			u = r.escaped(c.shift, m)
+		before = (before<<2 | uint64(tokenLevel[t])) & mask
+		if t == escape {
+			r.code, r.width, r.coded = code, width, coded
+			res[i] = unzigzag(r.escaped(c.shift, m))
+			code, width, coded = r.code, r.width, r.coded
+			continue
 		}
-		before = (before<<2 | uint64(tokenLevel[t])) & c.mask()
+		u := tokenFrom[t] << (c.shift & 63)
+		if n := uint(tokenOpen[t]) + c.shift; n > 0 {
+			u += r.bits(n)
+		}
 		res[i] = unzigzag(u)
 	}
+	r.code, r.width, r.coded = code, width, coded
 }
 
 func (r *reader) escaped(shift uint, m *model) uint64 {
@@ -125,47 +148,4 @@ func (r *reader) escaped(shift uint, m *model) uint64 {
 		return 0
 	}
 	return 1<<(n-1) | r.bits(n-1)
-}
-
-// cost returns how many bits writer.remainders would write.
-func (c coding) cost(res []int64, m *model) float64 {
-	m.reset(c.memory)
-	var before uint64
-	total := 0
-	chances := 1.0 // of what was not yet counted
-	for _, v := range res {
-		u := zigzag(v)
-		h := u >> c.shift
-		t := tokenOf(h)
-		ch := &m.token[before&15]
-		chances *= ch[1].expect(t>>3) * ch[2|t>>3].expect(t>>2&1)
-		chances *= ch[4|t>>2].expect(t>>1&1) * ch[8|t>>1].expect(t&1)
-		total += int(tokenOpen[t]) + int(c.shift)
-		if t == escape {
-			n := bits.Len64(h)
-			code := uint64(n-escapeFrom) | 1<<6
-			for i := range 6 {
-				chances *= m.length[code>>(6-i)].expect(code >> (5 - i) & 1)
-			}
-			total += n - 1
-		}
-		if chances < 1.0/(1<<32)/(1<<32) {
-			e := math.Ilogb(chances)
-			chances = math.Ldexp(chances, -e)
-			total -= e
-		}
-		before = (before<<2 | uint64(tokenLevel[t])) & c.mask()
-	}
-	return float64(total) - math.Log2(chances)
-}
-
-// expect returns how likely b was, and teaches c.
-func (c *chance) expect(b uint64) float64 {
-	p := float64(c.ofZero()) / (1 << chanceBits)
-	if b == 0 {
-		c.saw0()
-		return p
-	}
-	c.saw1()
-	return 1 - p
 }

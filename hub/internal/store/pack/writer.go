@@ -21,6 +21,7 @@ type writer struct {
 	ints   arena
 	floats []float64
 	model  model
+	chooser
 }
 
 // reset makes the writer new but for its memory.
