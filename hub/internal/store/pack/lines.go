@@ -152,17 +152,17 @@ func slope(x []int64) (int, int64) {
 		if x[i] < x[0] || up > stepMost || up > atHigh || up+perStep-1 < atLow {
 			return int(i), low
 		}
+		least, most := low, high
 		if up > atLow {
-			low = (up + i - 1) / i
-			atLow = low * i
+			least = (up + i - 1) / i
 		}
 		if up+perStep-1 < atHigh {
-			high = (up + perStep - 1) / i
-			atHigh = high * i
+			most = (up + perStep - 1) / i
 		}
-		if low > high {
+		if least > most {
 			return int(i), low
 		}
+		low, high, atLow, atHigh = least, most, least*i, most*i
 	}
 	return len(x), low
 }
@@ -237,6 +237,13 @@ func (r *reader) lines(x []int64) {
 // draw fills x with a line.
 func (l *lines) draw(x []int64, start int64) {
 	p := l.pen()
+	if p.part == 0 {
+		for i := range x {
+			x[i] = start
+			start += p.whole
+		}
+		return
+	}
 	for i := range x {
 		x[i] = start
 		start += p.next()

@@ -21,7 +21,7 @@ func (w *writer) numbers(v []float64) {
 	s := scaleOf(v, max(1, len(v)/samplePairs))
 	left := s.splitAll(k, above, v)
 	if s.divisor != 0 && left > len(v)/2 && len(v) > 2*samplePairs { // the sample missed something
-		s = scaleOf(v, 1)
+		s = scaleOf(v, max(1, len(v)/(8*samplePairs)))
 		left = s.splitAll(k, above, v)
 	}
 	w.scale(s)
