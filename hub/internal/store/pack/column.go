@@ -47,7 +47,7 @@ func (w *writer) plan(x []int64) plan {
 	c, size := w.planCurve(x)
 	if ok {
 		lsize := l.size() + w.plan(l.lengths).size + w.plan(l.jumps).size
-		if lsize <= size+float64(len(x))/32 {
+		if lsize <= size+float64(len(x))/16 {
 			return plan{lines: l, size: lsize}
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"flag"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -30,14 +31,7 @@ func TestGoldenBlocks(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			text, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			data, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
-			if err != nil {
-				t.Fatal(err)
-			}
+			data := golden(t, file)
 			var got pack.Block
 			if err := pack.Decode(&got, data); err != nil {
 				t.Fatalf("a block that version 1 wrote: %v", err)
@@ -49,6 +43,20 @@ func TestGoldenBlocks(t *testing.T) {
 			}
 		})
 	}
+}
+
+// golden returns a block in hex.
+func golden(tb testing.TB, file string) []byte {
+	tb.Helper()
+	text, err := os.ReadFile(filepath.Clean(file))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	data, err := hex.DecodeString(strings.Join(strings.Fields(string(text)), ""))
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return data
 }
 
 func wrapped(b []byte) []byte {
@@ -96,6 +104,7 @@ func goldens() map[string]*pack.Block {
 		"steady":      numbers(every(500, 10_000), values(500, func(int) float64 { return 230.5 })),
 		"waveform":    numbers(waveform(400, 90, 2777), values(400, func(i int) float64 { return float64(1000 + (i%36)*(i%36)/3 + next(4)) })),
 		"doubles":     numbers(every(40, 1000), values(40, func(int) float64 { return 1 / float64(3+next(1<<30)) })),
+		"extremes":    numbers(every(5, 1000), []float64{math.MaxFloat64, -math.MaxFloat64, 0, math.SmallestNonzeroFloat64, math.MaxFloat64}),
 		"thirds":      numbers(every(100, 1000), values(100, func(int) float64 { return float64(60+next(9)) / 3 })),
 		"floats":      numbers(every(100, 1000), values(100, func(int) float64 { return float64(float32(2100+next(9)) / 100) })),
 		"spikes": numbers(every(200, 1000), values(200, func(i int) float64 {

@@ -11,7 +11,7 @@ type lines struct {
 
 const (
 	perStep = 1000
-	// linesMost bounds the lines of a column; more are no saving. A column has at least minLine integers for each of them on average.
+	// linesMost bounds the lines of a column; more save nothing. A column has at least minLine integers for each of them on average.
 	linesMost = 256
 	minLine   = 8
 	// stepMost bounds a step, so that nothing overflows.

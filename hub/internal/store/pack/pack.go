@@ -1,8 +1,11 @@
 // Package pack turns readings of one series into a few bits each and back.
 //
 // A [Block] is a run of readings in time order; [Append] encodes it and [Decode] gives back exactly what went in, bit by bit (−0 counts
-// as 0). Nothing here knows SQL, files or time zones, and nothing here keeps state: all functions are safe for concurrent use on
-// different blocks. Data that was damaged is refused with [ErrDamaged], never decoded into something else.
+// as 0). Nothing here knows SQL, files or time zones, and nothing is kept from one call to the next but memory: all functions are safe for
+// concurrent use on different blocks. Data that was damaged is refused with [ErrDamaged], never decoded into something else.
+//
+// A reading of a room takes half a byte, of any series as few as it says something new; DESIGN.md has the figures, the reasons and the format. Start at
+// encode.go; column.go is the heart.
 package pack
 
 import "errors"
