@@ -23,7 +23,7 @@ type settings struct {
 	Host         []string       `placeholder:"NAME" help:"Name the hub is reached by, beside localhost and its own addresses. Repeatable."`
 	Origin       []string       `placeholder:"URL" help:"Origin of another front end that may use this hub. Repeatable."`
 	Data         *string        `placeholder:"DIR" help:"Folder that keeps everything."`
-	CommitEvery  *time.Duration `placeholder:"200ms" help:"How long readings are collected before they are written durably."`
+	CommitEvery  *time.Duration `placeholder:"1s" help:"How long readings are collected before they are written durably; 5s spares a card."`
 	Grace        *time.Duration `placeholder:"8s" help:"How long stopping may take."`
 	LogLevel     *string        `placeholder:"info" help:"debug, info, warn or error."`
 	LogFormat    *string        `placeholder:"text" help:"text or json."`
@@ -110,7 +110,7 @@ allow_network: %t     # let other machines in; there are no accounts yet
 hosts: [%s]           # names the hub is reached by, beside localhost and its own addresses
 origins: [%s]         # origins of other front ends, "https://hub.example"
 data: %q              # folder that keeps everything
-commit_every: %s      # how long readings are collected before they are written durably
+commit_every: %s      # how long readings are collected before they are written durably; 5s spares a card
 grace: %s             # how long stopping may take
 log_level: %s         # debug, info, warn or error
 log_format: %s        # text or json

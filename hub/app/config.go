@@ -25,7 +25,7 @@ type Config struct {
 	Origins []string `yaml:"origins"`
 	// Data is the folder that keeps everything.
 	Data string `yaml:"data"`
-	// CommitEvery is how long readings are collected before they are written durably and acked: shorter wears the card more.
+	// CommitEvery is how long readings are collected before they are written durably and acked: 5s spares a card, shorter wears it more.
 	CommitEvery time.Duration `yaml:"commit_every"`
 	// Grace is how long stopping may take: agents and pages are told, the store is emptied.
 	Grace time.Duration `yaml:"grace"`
@@ -37,7 +37,7 @@ type Config struct {
 
 // Default returns the configuration of a hub that nobody configured.
 func Default() Config {
-	return Config{Listen: "127.0.0.1:8080", Data: defaultData(), CommitEvery: 200 * time.Millisecond, Grace: 8 * time.Second,
+	return Config{Listen: "127.0.0.1:8080", Data: defaultData(), CommitEvery: time.Second, Grace: 8 * time.Second,
 		LogLevel: "info", LogFormat: "text"}
 }
 

@@ -3,72 +3,86 @@ package store
 import (
 	"math"
 
+	"github.com/telltale-iot/telltale/hub/internal/store/pack"
 	"github.com/telltale-iot/telltale/schema"
 )
 
-// buckets folds numbers into min, max, mean and count per bucket; width 0 keeps every reading.
+// buckets folds numbers into min, max, mean and count per bucket. Bools are no numbers. Windows may come in any order.
 type buckets struct {
-	fromMS, width int64
-	tMS           []int64
-	min, max      []float64
-	mean          []float64
-	count         []int64
-	open          bucket // the last one, not yet in the columns
+	fromMS, toMS int64
+	width, first int64 // first: start of the first bucket
+	all          []sums
+	block        pack.Block
+	damaged      func(c *chunk)
 }
 
-type bucket struct {
-	tMS      int64
-	n        int64
-	min, max float64
-	sum      float64
-	scaled   float64 // the sum of x·2^-64, for values whose sum does not fit into a float64
+func newBuckets(fromMS, toMS, width int64, damaged func(c *chunk)) *buckets {
+	first := floor(fromMS, width)
+	return &buckets{fromMS: fromMS, toMS: toMS, width: width, first: first, all: make([]sums, (toMS-first)/width+1), damaged: damaged}
 }
 
-const downscale = 1.0 / (1 << 64)
+func (b *buckets) at(tMS int64) *sums { return &b.all[(max(tMS, b.fromMS)-b.first)/b.width] }
 
-func (b *buckets) add(tMS int64, v schema.Value) {
-	x, ok := v.Float()
-	if !ok {
-		return // no value, or a string from a time when the channel was another one
+// add folds a window in.
+func (b *buckets) add(w *window) error {
+	for i := range w.hours {
+		b.at(w.hours[i].tMS).merge(&w.hours[i].sums)
 	}
-	start := tMS
-	if b.width > 0 {
-		start = b.fromMS + (tMS-b.fromMS)/b.width*b.width
+	for i := range w.chunks {
+		c := &w.chunks[i]
+		switch {
+		case c.kind != pack.Numbers: // from a time when the channel was another one
+		case c.data != nil:
+			b.decode(w, c)
+		case c.n > 0:
+			b.at(c.t0MS).merge(&c.sums)
+		}
 	}
-	o := &b.open
-	if o.n == 0 || b.width == 0 || start != o.tMS {
-		b.flush()
-		*o = bucket{tMS: start, min: x, max: x}
-	}
-	o.n++
-	o.min, o.max = min(o.min, x), max(o.max, x)
-	o.sum += x
-	o.scaled += x * downscale
+	w.head.each(func(r *room, n int) {
+		if r.kind == pack.Numbers {
+			b.numbers(w, r.tMS[:n], r.mark, r.num)
+		}
+	})
+	return nil
 }
 
-func (b *buckets) flush() {
-	o := &b.open
-	if o.n == 0 {
+func (b *buckets) decode(w *window, c *chunk) {
+	if err := pack.Decode(&b.block, c.data); err != nil {
+		b.damaged(c)
 		return
 	}
-	mean := o.sum / float64(o.n)
-	if math.IsInf(o.sum, 0) || math.IsNaN(o.sum) {
-		mean = o.scaled / float64(o.n) / downscale
+	b.numbers(w, b.block.TMS, b.block.Marks, b.block.Num)
+}
+
+// numbers folds in those of a window's span that have a value. marks may be empty.
+func (b *buckets) numbers(w *window, tMS []int64, marks []pack.Mark, num []float64) {
+	o, end := b.at(w.fromMS), int64(math.MinInt64) // the bucket of the last one and where it ends
+	var start int64
+	for i, t := range tMS {
+		if t < w.fromMS || t > w.toMS || len(marks) > 0 && marks[i].Null() {
+			continue
+		}
+		if t >= end || t < start {
+			start = floor(t, b.width)
+			end = start + b.width
+			o = b.at(t)
+		}
+		o.add(num[i])
 	}
-	b.tMS = append(b.tMS, o.tMS)
-	b.min = append(b.min, o.min)
-	b.max = append(b.max, o.max)
-	b.mean = append(b.mean, min(max(mean, o.min), o.max)) // rounding must not leave the bounds
-	b.count = append(b.count, o.n)
-	o.n = 0
 }
 
 func (b *buckets) result(channel string) schema.HistorySeries {
-	b.flush()
-	if b.tMS == nil {
-		b.tMS = []int64{}
+	h := schema.HistorySeries{Ch: channel, TMS: []int64{}}
+	for i := range b.all {
+		o := &b.all[i]
+		if o.n == 0 {
+			continue
+		}
+		h.TMS = append(h.TMS, b.first+int64(i)*b.width)
+		h.Min, h.Max, h.Count = append(h.Min, o.min), append(h.Max, o.max), append(h.Count, o.n)
+		h.Mean = append(h.Mean, o.mean())
 	}
-	return schema.HistorySeries{Ch: channel, TMS: b.tMS, Mean: b.mean, Min: b.min, Max: b.max, Count: b.count}
+	return h
 }
 
 // change is a state from a time on.

@@ -251,7 +251,7 @@ func (s *Store) Boot(ctx context.Context, device, boot string) (offsetMS int64, 
 // TestOnlyTheNewestBootsAreKept.
 func (s *Store) SaveBoot(ctx context.Context, device, boot string, offsetMS int64, tq schema.TimeQuality) error {
 	err := s.writer.do(ctx, func(w *writer) error {
-		h, err := w.head(device)
+		h, err := w.device(device)
 		if err != nil {
 			return err
 		}

@@ -97,7 +97,7 @@ func TestNamesOfPeopleWinOverTheDevices(t *testing.T) {
 func TestForgettingADeviceDeletesAllOfItAndNothingElse(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, err := Open(t.Context(), Options{Dir: dir, CommitEvery: time.Millisecond})
+	s, err := Open(t.Context(), Options{Dir: dir, CommitEvery: time.Millisecond, slots: testSlots})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -142,12 +142,12 @@ func TestForgettingADeviceDeletesAllOfItAndNothingElse(t *testing.T) {
 	if err := s.read.QueryRowContext(t.Context(), `PRAGMA freelist_count`).Scan(&free); err != nil || free > 0 {
 		t.Errorf("%d pages are not given back to the disk (%v)", free, err)
 	}
-	for _, table := range []string{"reading", "series", "epoch", "received", "boot", "gap", "event", "command", "command_step", "command_last"} {
+	for _, table := range []string{"chunk", "hour", "series", "epoch", "received", "boot", "gap", "event", "command", "command_step", "command_last"} {
 		var n, want int
 		if err := s.read.QueryRowContext(t.Context(), `SELECT count(*) FROM `+table).Scan(&n); err != nil {
 			t.Fatal(err)
 		}
-		if table == "reading" || table == "series" || table == "epoch" || table == "received" {
+		if table == "chunk" || table == "hour" || table == "series" || table == "epoch" || table == "received" {
 			want = 1 // the kettle's
 		}
 		if n != want {
@@ -160,6 +160,9 @@ func TestForgettingGoesInSmallSteps(t *testing.T) {
 	t.Parallel()
 	s := openPaired(t)
 	const events = 2*purgeRows + 1
+	if err := s.Seal(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	step := func(f func(w *writer) error) (left int) {
 		t.Helper()
 		err := s.writer.do(t.Context(), func(w *writer) error {
@@ -208,7 +211,7 @@ func TestOnlyTheNewestBootsAreKept(t *testing.T) {
 	now := testT0
 	s.now = func() time.Time { now++; return time.UnixMilli(now) }
 	err := s.writer.do(t.Context(), func(w *writer) error { // as many as fit, in one commit
-		h, err := w.head("lamp")
+		h, err := w.device("lamp")
 		for i := range int64(keepBoots) {
 			err = errors.Join(err, w.conn.exec(sqlSaveBoot, h.id, fmt.Sprint("b", i), i, 1, testT0-1000+i))
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -34,7 +35,7 @@ func TestMain(m *testing.M) {
 // writeUntilKilled appends frames and prints each seq once it is acked. It sends the last 50 of the process before again.
 func writeUntilKilled(dir string) error {
 	ctx := context.Background()
-	s, err := Open(ctx, Options{Dir: dir, CommitEvery: 10 * time.Millisecond})
+	s, err := Open(ctx, Options{Dir: dir, CommitEvery: 10 * time.Millisecond, slots: testSlots})
 	if err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func writeUntilKilled(dir string) error {
 }
 
 func childFrame(seq uint64) schema.Batch {
-	return numbers("lamp", seq, testT0+int64(seq), "t.state", []int64{0, 1, 2}, float64(seq), float64(seq)+0.25, -float64(seq))
+	return numbers("lamp", seq, testT0+int64(seq)*10, "t.state", []int64{0, 1, 2}, float64(seq), float64(seq)+0.25, -float64(seq))
 }
 
 // Negative control, tried by hand: with done called before the commit this test goes red.
@@ -78,7 +79,7 @@ func TestAckedReadingsSurviveKill(t *testing.T) {
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	dir := t.TempDir()
-	s, err := Open(t.Context(), Options{Dir: dir})
+	s, err := Open(t.Context(), Options{Dir: dir, slots: testSlots})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,10 +102,11 @@ func TestAckedReadingsSurviveKill(t *testing.T) {
 	}
 	stored := map[uint64]int{}
 	for _, r := range audit(t, s, "lamp") {
-		stored[r.Seq]++
-		want := childFrame(r.Seq).Series[0].V[r.TMS-testT0-int64(r.Seq)]
-		if r.Value != want {
-			t.Fatalf("seq %d: %s stored, %s sent", r.Seq, r.Value, want)
+		at := r.TMS - testT0
+		seq := uint64(at / 10)
+		stored[seq]++
+		if want := childFrame(seq).Series[0].V[at%10]; r.Value != want {
+			t.Fatalf("seq %d: %s stored, %s sent", seq, r.Value, want)
 		}
 	}
 	for seq := range acked {
@@ -185,8 +187,11 @@ func TestAFullDiskAcksNothingAndHeals(t *testing.T) {
 	}
 	acked, failed := map[uint64]bool{}, []uint64{}
 	big := make([]float64, 500)
+	for i := range big {
+		big[i] = math.Sqrt(float64(i)) // no digits to save
+	}
 	dt := make([]int64, len(big))
-	for seq := uint64(1); seq <= 40 && len(failed) < 3; seq++ {
+	for seq := uint64(1); seq <= 400 && len(failed) < 3; seq++ {
 		if err := appendAll(t, s, numbers("lamp", seq, testT0+int64(seq), "t.state", dt, big...))[0]; err != nil {
 			if !strings.Contains(err.Error(), "full") && !strings.Contains(err.Error(), "disk I/O") {
 				t.Errorf("the error does not say it: %v", err)
@@ -220,7 +225,7 @@ func checkStored(t *testing.T, s *Store, acked map[uint64]bool, perFrame int) {
 	t.Helper()
 	stored := map[uint64]int{}
 	for _, r := range audit(t, s, "lamp") {
-		stored[r.Seq]++
+		stored[uint64(r.TMS-testT0)]++
 	}
 	for seq := range acked {
 		if stored[seq] != perFrame {
@@ -256,53 +261,69 @@ func TestOneFrameThatSQLiteRefusesDisturbsNoOther(t *testing.T) {
 	t.Parallel()
 	s := openPaired(t)
 	err := s.writer.do(t.Context(), func(w *writer) error {
-		return w.conn.exec(`CREATE TRIGGER no BEFORE INSERT ON reading WHEN NEW.value = 13.0 BEGIN SELECT RAISE(ABORT, 'no 13'); END`)
+		return errors.Join(w.conn.exec(`CREATE TRIGGER no_13 BEFORE INSERT ON event WHEN NEW.message = '13' BEGIN SELECT RAISE(ABORT, 'no 13'); END`),
+			w.conn.exec(`CREATE TRIGGER no_gap BEFORE INSERT ON gap WHEN NEW.first = 50 BEGIN SELECT RAISE(ABORT, 'no 50'); END`),
+			w.conn.exec(`CREATE TRIGGER no_series BEFORE INSERT ON series WHEN NEW.channel = 'no.no' BEGIN SELECT RAISE(ABORT, 'no no'); END`))
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	const n, bad = 100, 37
-	var frames []schema.Batch
-	for seq := uint64(1); seq <= n; seq++ {
-		v := float64(100 + seq)
-		if seq == bad {
-			v = 13
+	const event, gap, series = 13, 40, 60 // the frames that are refused; the gap is 40 to 59, its second piece is
+	for range 2 {                         // sent again they are refused again, and nothing else
+		var done []chan error
+		frames := 0
+		push := func(send func(done func(error)) error) {
+			result := make(chan error, 1)
+			done = append(done, result)
+			if err := send(func(err error) { result <- err }); err != nil {
+				t.Fatal(err)
+			}
+			frames++
 		}
-		frames = append(frames, numbers("lamp", seq, testT0+int64(seq), "t.state", nil, v))
-	}
-	for range 2 { // sent again it is refused again, and nothing else
-		for i, err := range appendAll(t, s, frames...) {
-			var r interface{ Refused() bool }
-			switch says := errors.As(err, &r) && r.Refused(); {
-			case i == bad-1 && (!says || !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "no 13")):
-				t.Errorf("frame %d: %v", i+1, err)
-			case i != bad-1 && err != nil:
-				t.Errorf("frame %d: %v", i+1, err)
+		for seq := uint64(1); seq <= 100; seq++ {
+			at := numbers("lamp", seq, testT0+int64(seq), "t.state", nil, float64(seq))
+			switch {
+			case seq == event || seq == 14:
+				push(func(done func(error)) error {
+					return s.AppendEvent(at, schema.Event{Type: "x", Message: strconv.FormatUint(seq, 10)}, done)
+				})
+			case seq == gap:
+				push(func(done func(error)) error { return s.Append(numbers("lamp", 49, testT0, "t.state", nil, 49), done) })
+				push(func(done func(error)) error {
+					return s.AppendGap("lamp", testEpoch, schema.Gap{First: gap, Last: 59, FromMS: testT0, ToMS: testT0 + 1, Reason: schema.GapQuota}, done)
+				})
+			case seq > gap && seq < 60:
+			case seq == series:
+				at.Series[0].Ch = "no.no"
+				push(func(done func(error)) error { return s.Append(at, done) })
+			default:
+				push(func(done func(error)) error { return s.Append(at, done) })
 			}
 		}
+		wrong := 0
+		for _, result := range done {
+			var r interface{ Refused() bool }
+			if err := <-result; err != nil {
+				wrong++
+				if !errors.As(err, &r) || !r.Refused() || !errors.Is(err, ErrRefused) || !strings.Contains(err.Error(), "no ") {
+					t.Errorf("got %v", err)
+				}
+			}
+		}
+		if wrong != 3 {
+			t.Errorf("%d of %d frames refused, want 3", wrong, frames)
+		}
 	}
-	if got := audit(t, s, "lamp"); len(got) != n-1 || s.Health() != nil {
-		t.Errorf("%d readings, want %d; health %v", len(got), n-1, s.Health())
+	if got := audit(t, s, "lamp"); len(got) != 78 || s.Health() != nil {
+		t.Errorf("%d readings, want 78; health %v", len(got), s.Health())
 	}
 	have, err := s.Received(t.Context(), "lamp", testEpoch)
-	equal(t, "received", have, []schema.Range{{1, bad - 1}, {bad + 1, n}})
+	equal(t, "received", have, []schema.Range{{1, 12}, {14, 39}, {49, 49}, {61, 100}})
 	if err != nil {
 		t.Error(err)
 	}
-	frames = frames[:0]
-	for seq := uint64(n + 1); seq <= n+2*maxRefusals; seq++ {
-		frames = append(frames, numbers("lamp", seq, testT0, "t.state", nil, 13))
-	}
-	named := 0
-	for _, err := range appendAll(t, s, frames...) {
-		if err == nil {
-			t.Error("a refused frame was acked")
-		}
-		if errors.Is(err, ErrRefused) {
-			named++
-		}
-	}
-	if named != maxRefusals {
-		t.Errorf("%d frames named as refused, want %d: the search is bounded", named, maxRefusals)
+	gaps, err := s.Gaps(t.Context(), "lamp", 0, testT0+1000)
+	if err != nil || len(gaps) > 0 {
+		t.Errorf("half a refused gap is stored: %v %v", gaps, err)
 	}
 }

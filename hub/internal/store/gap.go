@@ -35,7 +35,7 @@ func (s *Store) Gaps(ctx context.Context, device string, fromMS, toMS int64) ([]
 // AddGap stores a gap without sequence numbers: a device that was off and measured nothing. Error: ErrUnknownDevice.
 func (s *Store) AddGap(ctx context.Context, device string, g schema.GapRecord) error {
 	err := s.writer.do(ctx, func(w *writer) error {
-		h, err := w.head(device)
+		h, err := w.device(device)
 		if err != nil {
 			return err
 		}
@@ -80,45 +80,4 @@ func (s *Store) Events(ctx context.Context, device string, fromMS, toMS int64, l
 		all = append(all, e)
 	}
 	return all, rows.Err()
-}
-
-// Reading is one stored reading, for [Store.Audit].
-type Reading struct {
-	Channel string             // wire id
-	TMS     int64              // Unix ms
-	Value   schema.Value       // in the channel's unit
-	Quality schema.Quality     // never ""
-	Time    schema.TimeQuality // never ""
-	Epoch   string             // of the outbox
-	Seq     uint64             // of the frame
-}
-
-const sqlAudit = `SELECT s.channel, r.t_ms, r.value, r.quality, r.time_quality, e.epoch, r.seq
-	FROM device d JOIN series s ON s.device_id = d.id JOIN reading r ON r.series_id = s.id JOIN epoch e ON e.id = r.epoch_id
-	WHERE d.device_id = ?1`
-
-// Audit calls fn for every reading of a device, for a checker that compares them with what was generated. It is one long read
-// transaction: not for a hub under load. An error of fn ends it and is returned.
-func (s *Store) Audit(ctx context.Context, device string, fn func(Reading) error) error {
-	rows, err := s.read.QueryContext(ctx, sqlAudit, device)
-	if err != nil {
-		return fmt.Errorf("audit device=%s: %w", device, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var r Reading
-		var x any
-		var q, tq int64
-		if err := rows.Scan(&r.Channel, &r.TMS, &x, &q, &tq, &r.Epoch, &r.Seq); err != nil {
-			return fmt.Errorf("audit device=%s: %w", device, err)
-		}
-		if r.Value, err = valueFromSQL(x); err != nil {
-			return fmt.Errorf("audit device=%s channel=%s: %w", device, r.Channel, err)
-		}
-		r.Quality, r.Time = qualityFromSQL(q), timeQualityFromSQL(tq)
-		if err := fn(r); err != nil {
-			return err
-		}
-	}
-	return rows.Err()
 }

@@ -2,10 +2,10 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"fmt"
-	"math"
+	"slices"
 
+	"github.com/telltale-iot/telltale/hub/internal/store/pack"
 	"github.com/telltale-iot/telltale/schema"
 )
 
@@ -18,8 +18,6 @@ const (
 	DefaultHistoryPoints = 1000
 	// MaxHistoryGaps bounds the gaps that one answer carries.
 	MaxHistoryGaps = 1000
-	// scanPage is how many readings one read transaction passes: a reader that stays inside one keeps the WAL from being used again.
-	scanPage = 20_000
 )
 
 // HistoryQuery asks for the history of some channels of one device.
@@ -33,13 +31,15 @@ type HistoryQuery struct {
 // History returns what channels measured from FromMS to ToMS, both included.
 //
 // Numbers: when every channel has at most Points readings, all of them (BucketMS 0; mean, min and max are the value, count is 1),
-// otherwise exact min, max, mean and count per bucket; buckets are BucketMS wide, begin at FromMS, and empty ones are absent. Readings
-// without a value are no points. States (bools, strings): the changes, after the value that held at FromMS; null = not known from
+// otherwise exact min, max, mean and count per bucket of what lies in the span; buckets are BucketMS wide, begin at multiples of it since 1970, so that
+// they stay where they are while a chart moves, and empty ones are absent: at most Points+1 of them. From an hour up BucketMS is whole hours.
+// Where readings one by one were deleted, the hour's sums stand at its beginning. Readings without a value are no points.
+// States (bools, strings): the changes, after the value that held at FromMS; null = not known from
 // there on. When there are more than Points changes, each bucket keeps its first and its last one, so that a short change is still seen.
 // Gaps: those that touch the span, the newest MaxHistoryGaps of them.
 //
 // CompleteToMS is left to whoever knows the device's backlog. Errors: *schema.Problem for a query that cannot be answered (unknown
-// device or channel, bounds); ctx's error when it ends first. Held by TestHistoryBucketsAreExact.
+// device or channel, bounds); ctx's error when it ends first. Held by TestHistoryBucketsAreExact, TestEverythingStoredIsReadBack.
 func (s *Store) History(ctx context.Context, device string, q HistoryQuery) (schema.History, error) {
 	if p := q.check(); p != nil {
 		return schema.History{}, p
@@ -49,17 +49,8 @@ func (s *Store) History(ctx context.Context, device string, q HistoryQuery) (sch
 	if err != nil {
 		return h, err
 	}
-	raw := true
-	for _, src := range sources {
-		if src.states || src.id == 0 || !raw {
-			continue
-		}
-		if raw, err = s.fits(ctx, src.id, q); err != nil {
-			return h, fmt.Errorf("history device=%s: %w", device, err)
-		}
-	}
-	if !raw {
-		h.BucketMS = bucketWidth(q.ToMS-q.FromMS+1, int64(q.Points))
+	if h.BucketMS, err = s.bucketMS(ctx, sources, q); err != nil {
+		return h, fmt.Errorf("history device=%s: %w", device, err)
 	}
 	for _, src := range sources {
 		series := schema.HistorySeries{Ch: src.channel, TMS: []int64{}}
@@ -90,8 +81,38 @@ func (q *HistoryQuery) check() *schema.Problem {
 	return nil
 }
 
-// bucketWidth returns the least width in ms, at least 1, that needs at most points buckets for a span.
-func bucketWidth(spanMS, points int64) int64 { return max(1, (spanMS+points-1)/points) }
+// bucketWidth returns the least width in ms, at least 1, that needs at most points buckets for a span, and one more where they do not begin with
+// it; from an hour up whole hours.
+func bucketWidth(spanMS, points int64) int64 {
+	width := max(1, (spanMS+points-1)/points)
+	if width > hourMS {
+		width = (width + hourMS - 1) / hourMS * hourMS
+	}
+	return width
+}
+
+// bucketMS chooses the buckets of numbers: 0 when every channel has few enough readings.
+func (s *Store) bucketMS(ctx context.Context, sources []source, q HistoryQuery) (int64, error) {
+	few, stored, lost := true, false, false
+	for _, src := range sources {
+		if src.states || src.id == 0 {
+			continue
+		}
+		n, some, err := s.countUpTo(ctx, src.id, q)
+		if err != nil {
+			return 0, err
+		}
+		few, stored, lost = few && n <= q.Points, stored || n > 0, lost || some
+	}
+	width := bucketWidth(q.ToMS-q.FromMS+1, int64(q.Points))
+	switch {
+	case few && !lost:
+		return 0, nil
+	case !stored && width < hourMS: // nothing finer is left of any
+		return hourMS, nil
+	}
+	return width, nil
+}
 
 // source is where a channel's readings lie.
 type source struct {
@@ -102,7 +123,7 @@ type source struct {
 
 const (
 	sqlSeriesOf = `SELECT s.id FROM device d JOIN series s ON s.device_id = d.id WHERE d.device_id = ?1 AND s.channel = ?2`
-	sqlTypeOf   = `SELECT typeof(value) FROM reading WHERE series_id = ?1 ORDER BY t_ms DESC, epoch_id DESC, seq DESC, n DESC LIMIT 64`
+	sqlKindOf   = `SELECT kind FROM chunk WHERE series_id = ?1 AND n_values > 0 ORDER BY t0_ms DESC, id DESC LIMIT 1`
 )
 
 // sources finds the channels of a query. A channel that has readings can be asked for even when the device no longer describes it.
@@ -140,111 +161,145 @@ func (s *Store) sources(ctx context.Context, device string, channels []string) (
 	return all, nil
 }
 
-// holdsStates looks at the newest readings of a series that nobody describes.
-func (s *Store) holdsStates(ctx context.Context, series int64) (bool, error) {
-	rows, err := s.read.QueryContext(ctx, sqlTypeOf, series)
-	if err != nil {
-		return false, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var class string
-		if err := rows.Scan(&class); err != nil {
-			return false, err
+// holdsStates looks at the newest values of a series that nobody describes.
+func (s *Store) holdsStates(ctx context.Context, series int64) (states bool, err error) {
+	err = s.at(ctx, func(m *moment) error {
+		kind := pack.Kind(0)
+		m.head.series[0].each(func(r *room, n int) {
+			if slices.ContainsFunc(r.mark[:n], func(x pack.Mark) bool { return !x.Null() }) {
+				kind = r.kind
+			}
+		})
+		if kind == 0 {
+			if err := m.row(sqlKindOf, series).Scan(&kind); err != nil && !isNoRows(err) {
+				return err
+			}
 		}
-		if class != "null" {
-			return class != "real", nil
-		}
-	}
-	return false, rows.Err()
+		states = kind == pack.Bools || kind == pack.Texts
+		return nil
+	}, series)
+	return states, err
 }
 
-const sqlCountUpTo = `SELECT count(*) FROM (SELECT 1 FROM reading WHERE series_id = ?1 AND t_ms BETWEEN ?2 AND ?3 LIMIT ?4)`
+const sqlChunkCounts = `SELECT t0_ms, t1_ms, n, CASE WHEN t0_ms >= ?2 AND t1_ms <= ?3 THEN NULL ELSE data END FROM chunk
+	WHERE series_id = ?1 AND t0_ms >= coalesce((SELECT max(t0_ms) FROM chunk WHERE series_id = ?1 AND t0_ms < ?2), ?2)
+	AND t0_ms <= ?3 AND t1_ms >= ?2 ORDER BY t0_ms, id`
 
-// fits reports whether the span has at most q.Points readings of a series.
-func (s *Store) fits(ctx context.Context, series int64, q HistoryQuery) (bool, error) {
-	var n int
-	err := s.read.QueryRowContext(ctx, sqlCountUpTo, series, q.FromMS, q.ToMS, q.Points+1).Scan(&n)
-	return n <= q.Points, err
+// countUpTo counts the readings of a span, to some number above q.Points when there are more. lost: hours of it have lost theirs.
+func (s *Store) countUpTo(ctx context.Context, series int64, q HistoryQuery) (n int, lost bool, err error) {
+	err = s.at(ctx, func(m *moment) error {
+		n = 0
+		m.head.series[0].each(func(r *room, count int) {
+			for _, t := range r.tMS[:count] {
+				if t >= q.FromMS && t <= q.ToMS {
+					n++
+				}
+			}
+		})
+		if err := m.countChunks(series, q, &n); err != nil || n > q.Points {
+			return err
+		}
+		hours, err := m.lostHours(series, q.FromMS, q.ToMS)
+		lost = len(hours) > 0
+		return err
+	}, series)
+	return n, lost, err
+}
+
+// countChunks adds the readings of a span's chunks to n until it is above q.Points.
+func (m *moment) countChunks(series int64, q HistoryQuery, n *int) error {
+	rows, err := m.rows(sqlChunkCounts, series, q.FromMS, q.ToMS)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	var block pack.Block
+	for rows.Next() && *n <= q.Points {
+		var t0, t1 int64
+		var count int
+		var data []byte
+		if err := rows.Scan(&t0, &t1, &count, &data); err != nil {
+			return err
+		}
+		if data == nil {
+			*n += count
+			continue
+		}
+		if pack.Decode(&block, data) == nil {
+			for _, t := range block.TMS {
+				if t >= q.FromMS && t <= q.ToMS {
+					*n++
+				}
+			}
+		}
+	}
+	return rows.Err()
 }
 
 func (s *Store) seriesHistory(ctx context.Context, src source, q HistoryQuery, bucketMS int64) (schema.HistorySeries, error) {
-	if !src.states {
-		b := buckets{fromMS: q.FromMS, width: bucketMS}
-		err := s.scan(ctx, src.id, q.FromMS, q.ToMS, b.add)
-		return b.result(src.channel), err
+	switch {
+	case src.states:
+		return s.stateHistory(ctx, src, q)
+	case bucketMS == 0:
+		return s.rawHistory(ctx, src, q)
 	}
+	b := newBuckets(q.FromMS, q.ToMS, bucketMS, s.damaged(src.id))
+	first, end := q.FromMS, q.ToMS // of what is decoded
+	if bucketMS >= hourMS {
+		hours, endHours := floor(q.FromMS+hourMS-1, hourMS), floor(q.ToMS+1, hourMS) // the whole hours of the span
+		if hours < endHours {
+			if err := s.walkHours(ctx, src.id, hours, endHours-1, b.add); err != nil {
+				return schema.HistorySeries{}, err
+			}
+			if err := s.walk(ctx, src.id, endHours, end, bucketMS, b.add); err != nil {
+				return schema.HistorySeries{}, err
+			}
+			end = hours - 1
+		}
+	}
+	err := s.walk(ctx, src.id, first, end, bucketMS, b.add)
+	return b.result(src.channel), err
+}
+
+// rawHistory returns every number.
+func (s *Store) rawHistory(ctx context.Context, src source, q HistoryQuery) (schema.HistorySeries, error) {
+	h := schema.HistorySeries{Ch: src.channel, TMS: []int64{}}
+	err := s.scan(ctx, src.id, q.FromMS, q.ToMS, needReadings, func(p *point) error {
+		if p.kind == pack.Numbers && !p.mark.Null() {
+			x := p.num
+			h.TMS, h.Count = append(h.TMS, p.tMS), append(h.Count, 1)
+			h.Min, h.Max, h.Mean = append(h.Min, x), append(h.Max, x), append(h.Mean, x)
+		}
+		return nil
+	})
+	return h, err
+}
+
+// stateHistory returns the changes.
+func (s *Store) stateHistory(ctx context.Context, src source, q HistoryQuery) (schema.HistorySeries, error) {
 	c := changes{fromMS: q.FromMS, points: q.Points, spanMS: q.ToMS - q.FromMS + 1}
-	before, known, err := s.stateBefore(ctx, src.id, q.FromMS)
+	before, known, err := s.newest(ctx, src.id, q.FromMS)
 	if err != nil {
 		return schema.HistorySeries{}, err
 	}
 	if known {
-		c.add(q.FromMS, before)
+		c.add(q.FromMS, before.value())
 	}
-	err = s.scan(ctx, src.id, q.FromMS, q.ToMS, c.add)
+	err = s.scan(ctx, src.id, q.FromMS, q.ToMS, needStates, func(p *point) error { c.add(p.tMS, p.value()); return nil })
 	return c.result(src.channel), err
 }
 
-const sqlStateBefore = `SELECT value FROM reading WHERE series_id = ?1 AND t_ms < ?2
-	ORDER BY t_ms DESC, epoch_id DESC, seq DESC, n DESC LIMIT 1`
-
-func (s *Store) stateBefore(ctx context.Context, series, ms int64) (v schema.Value, known bool, err error) {
-	var x any
-	err = s.read.QueryRowContext(ctx, sqlStateBefore, series, ms).Scan(&x)
-	if isNoRows(err) {
-		return v, false, nil
-	}
-	if err != nil {
-		return v, false, err
-	}
-	v, err = valueFromSQL(x)
-	return v, true, err
-}
-
-const sqlScan = `SELECT t_ms, epoch_id, seq, n, value FROM reading
-	WHERE series_id = ?1 AND t_ms <= ?2 AND (t_ms, epoch_id, seq, n) > (?3, ?4, ?5, ?6)
-	ORDER BY t_ms, epoch_id, seq, n LIMIT ?7`
-
-// scan calls fn for every reading of a series in a span, in order. It reads page by page, each in a read transaction of its own, and
-// looks at ctx in between.
-func (s *Store) scan(ctx context.Context, series, fromMS, toMS int64, fn func(tMS int64, v schema.Value)) error {
-	// The driver's own cancellation costs several times more per row than the row.
-	plain := context.Background()
-	stmt, err := s.read.PrepareContext(plain, sqlScan)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = stmt.Close() }()
-	last := [4]int64{fromMS - 1, math.MaxInt64, math.MaxInt64, math.MaxInt64}
-	for n := s.page; n == s.page; {
-		if err := ctx.Err(); err != nil {
-			return err
+// scan calls fn for every reading of a series in a span, in order. need as in walk: readings or states.
+func (s *Store) scan(ctx context.Context, series, fromMS, toMS, need int64, fn func(p *point) error) error {
+	var buf []point
+	var block pack.Block
+	return s.walk(ctx, series, fromMS, toMS, need, func(w *window) error {
+		buf = w.points(buf, &block, s.damaged(series))
+		for i := range buf {
+			if err := fn(&buf[i]); err != nil {
+				return err
+			}
 		}
-		rows, err := stmt.QueryContext(plain, series, toMS, last[0], last[1], last[2], last[3], s.page)
-		if err != nil {
-			return err
-		}
-		if n, err = scanRows(rows, &last, fn); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func scanRows(rows *sql.Rows, last *[4]int64, fn func(tMS int64, v schema.Value)) (n int, err error) {
-	defer rows.Close()
-	var x any
-	for rows.Next() {
-		if err := rows.Scan(&last[0], &last[1], &last[2], &last[3], &x); err != nil {
-			return n, err
-		}
-		v, err := valueFromSQL(x)
-		if err != nil {
-			return n, err
-		}
-		fn(last[0], v)
-		n++
-	}
-	return n, rows.Err()
+		return nil
+	})
 }

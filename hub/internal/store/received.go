@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -14,8 +15,8 @@ const (
 	maxRanges = 1024
 	// maxSeq is the largest sequence number that can be stored; one less than SQLite's largest, so that last+1 is a number too.
 	maxSeq = 1<<63 - 2
-	// maxHeads bounds the devices whose row ids and ranges are kept in memory.
-	maxHeads = 8192
+	// maxKnown bounds the devices whose row ids and ranges are kept in memory, and the sets that wait for the table.
+	maxKnown = 8192
 )
 
 // ErrUnknownDevice is returned for a device that was never paired or was forgotten.
@@ -27,8 +28,8 @@ var ErrScattered = errors.New("sequence numbers have too many holes; send the mi
 // ErrSeq is returned for a sequence number that cannot be stored.
 var ErrSeq = errors.New("sequence number is out of range")
 
-// head is what the writer knows of a device: its row ids, and what was received.
-type head struct {
+// known is what the writer knows of a device: its row ids, and what was received.
+type known struct {
 	id     int64
 	series map[string]int64  // series.id by channel
 	epochs map[string]*epoch // by the wire's name
@@ -38,8 +39,7 @@ type head struct {
 type epoch struct {
 	id    int64
 	set   schema.Ranges // with this transaction
-	saved schema.Ranges // as committed; only meaningful while dirty
-	dirty bool
+	dirty bool          // this transaction changed it
 }
 
 const (
@@ -51,133 +51,134 @@ const (
 	sqlDropRange = `DELETE FROM received WHERE epoch_id = ?1 AND first = ?2`
 )
 
-// head returns what is known of a device, from memory or the file.
-func (w *writer) head(device string) (*head, error) {
-	if h := w.heads[device]; h != nil {
-		return h, nil
+// device returns what is known of a device, from memory or the file.
+func (w *writer) device(id string) (*known, error) {
+	if k := w.known[id]; k != nil {
+		return k, nil
 	}
-	h := &head{series: map[string]int64{}, epochs: map[string]*epoch{}}
-	if err := w.conn.row(sqlDeviceRow, device).Scan(&h.id); err != nil {
-		return nil, orUnknown(err, device)
+	k := &known{series: map[string]int64{}, epochs: map[string]*epoch{}}
+	if err := w.conn.row(sqlDeviceRow, id).Scan(&k.id); err != nil {
+		return nil, orUnknown(err, id)
 	}
-	w.heads[device] = h
-	return h, nil
+	w.known[id] = k
+	return k, nil
 }
 
 // epoch returns an outbox of a device with what was received of it.
-func (w *writer) epoch(h *head, name string) (*epoch, error) {
-	if e := h.epochs[name]; e != nil {
+func (w *writer) epoch(k *known, name string) (*epoch, error) {
+	if e := k.epochs[name]; e != nil {
 		return e, nil
 	}
 	e := &epoch{}
-	err := w.conn.row(sqlEpochRow, h.id, name).Scan(&e.id)
+	err := w.conn.row(sqlEpochRow, k.id, name).Scan(&e.id)
 	if isNoRows(err) {
-		e.id, err = w.conn.insert(sqlAddEpoch, h.id, name)
+		e.id, err = w.conn.insert(sqlAddEpoch, k.id, name)
 	}
 	if err != nil {
 		return nil, err
 	}
-	rows, err := w.conn.rows(sqlReceived, e.id)
+	set, ok := w.head.received(e.id)
+	if !ok {
+		if set, err = readRanges(w.conn.rows(sqlReceived, e.id)); err != nil {
+			return nil, err
+		}
+	}
+	e.set = set
+	k.epochs[name] = e
+	return e, nil
+}
+
+func readRanges(rows *sql.Rows, err error) (schema.Ranges, error) {
 	if err != nil {
 		return nil, err
 	}
 	defer rows.Close()
+	var all schema.Ranges
 	for rows.Next() {
 		var r schema.Range
 		if err := rows.Scan(&r[0], &r[1]); err != nil {
 			return nil, err
 		}
-		e.set = append(e.set, r)
+		all = append(all, r)
 	}
-	h.epochs[name] = e
-	return e, rows.Err()
+	return all, rows.Err()
 }
 
-// claim puts first to last into the set. Error: ErrScattered, and then nothing has changed.
-func (w *writer) claim(e *epoch, first, last uint64) error {
+// scattered refuses numbers that would leave too many holes. Error: ErrScattered.
+func (e *epoch) scattered(first, last uint64) error {
 	if len(e.set) >= maxRanges {
 		grown := slices.Clone(e.set)
 		if grown.Add(first, last); len(grown) > maxRanges {
 			return ErrScattered
 		}
 	}
+	return nil
+}
+
+// claim puts first to last into the set.
+func (w *writer) claim(e *epoch, first, last uint64) {
 	if !e.dirty {
-		e.saved, e.dirty = slices.Clone(e.set), true
+		e.dirty = true
 		w.touched = append(w.touched, e)
 	}
 	e.set.Add(first, last)
-	return nil
 }
 
-// flushReceived writes the ranges that this transaction changed.
-func (w *writer) flushReceived() error {
-	for _, e := range w.touched {
-		if err := w.saveRanges(e); err != nil {
-			return fmt.Errorf("save received ranges: %w", err)
-		}
+// saveRanges brings the table in step with a set.
+func (c *conn) saveRanges(epoch int64, set schema.Ranges) error {
+	saved, err := readRanges(c.rows(sqlReceived, epoch))
+	if err != nil {
+		return err
 	}
-	return nil
-}
-
-func (w *writer) saveRanges(e *epoch) error {
 	i := 0
-	for _, r := range e.set {
-		for ; i < len(e.saved) && e.saved[i][0] < r[0]; i++ {
-			if err := w.conn.exec(sqlDropRange, e.id, int64(e.saved[i][0])); err != nil {
+	for _, r := range set {
+		for ; i < len(saved) && saved[i][0] < r[0]; i++ {
+			if err := c.exec(sqlDropRange, epoch, int64(saved[i][0])); err != nil {
 				return err
 			}
 		}
-		if i < len(e.saved) && e.saved[i][0] == r[0] {
+		if i < len(saved) && saved[i][0] == r[0] {
 			i++
-			if e.saved[i-1] == r {
+			if saved[i-1] == r {
 				continue
 			}
 		}
-		if err := w.conn.exec(sqlAddRange, e.id, int64(r[0]), int64(r[1])); err != nil {
+		if err := c.exec(sqlAddRange, epoch, int64(r[0]), int64(r[1])); err != nil {
 			return err
 		}
 	}
-	for ; i < len(e.saved); i++ {
-		if err := w.conn.exec(sqlDropRange, e.id, int64(e.saved[i][0])); err != nil {
+	for ; i < len(saved); i++ {
+		if err := c.exec(sqlDropRange, epoch, int64(saved[i][0])); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// settleReceived marks the ranges as committed, and bounds what is kept in memory.
-func (w *writer) settleReceived() {
-	for _, e := range w.touched {
-		e.dirty, e.saved = false, nil
-	}
-	w.touched = w.touched[:0]
-	if len(w.heads) > maxHeads {
-		w.forgetHeads()
-	}
-}
+// forget drops what is known; it is read again when it is needed. The sets that are not in the table yet are in the head.
+func (w *writer) forget() { w.known, w.touched = map[string]*known{}, w.touched[:0] }
 
-// forgetHeads drops what is in memory; it is read again from the file when it is needed.
-func (w *writer) forgetHeads() {
-	w.heads, w.touched = map[string]*head{}, w.touched[:0]
-}
-
-const sqlReceivedOf = `SELECT r.first, r.last FROM device d JOIN epoch e ON e.device_id = d.id JOIN received r ON r.epoch_id = e.id
-	WHERE d.device_id = ?1 AND e.epoch = ?2 ORDER BY r.first`
+const (
+	sqlEpochOf = `SELECT e.id FROM device d JOIN epoch e ON e.device_id = d.id WHERE d.device_id = ?1 AND e.epoch = ?2`
+)
 
 // Received returns the ranges of an epoch that are stored or known gaps, ascending; none for an epoch that was never seen.
 func (s *Store) Received(ctx context.Context, device, epoch string) ([]schema.Range, error) {
-	rows, err := s.read.QueryContext(ctx, sqlReceivedOf, device, epoch)
+	var id int64
+	err := s.read.QueryRowContext(ctx, sqlEpochOf, device, epoch).Scan(&id)
+	if isNoRows(err) {
+		return nil, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("received device=%s: %w", device, err)
 	}
-	defer rows.Close()
-	var all []schema.Range
-	for rows.Next() {
-		var r schema.Range
-		if err := rows.Scan(&r[0], &r[1]); err != nil {
-			return nil, fmt.Errorf("received device=%s: %w", device, err)
-		}
-		all = append(all, r)
+	// Memory first: what is not there is in the table from then on.
+	if set, ok := s.head.received(id); ok {
+		return set, nil
 	}
-	return all, rows.Err()
+	set, err := readRanges(s.read.QueryContext(ctx, sqlReceived, id))
+	if err != nil {
+		return nil, fmt.Errorf("received device=%s: %w", device, err)
+	}
+	return set, nil
 }

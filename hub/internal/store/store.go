@@ -11,6 +11,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"fmt"
@@ -21,8 +22,8 @@ import (
 )
 
 // DefaultCommitEvery is how long readings are collected before a commit when Options say nothing: an ack may wait this long, and a
-// card sees at most five commits a second.
-const DefaultCommitEvery = 200 * time.Millisecond
+// card sees at most one commit a second.
+const DefaultCommitEvery = time.Second
 
 // fileName of the database in the data folder.
 const fileName = "telltale.db"
@@ -42,6 +43,8 @@ type Options struct {
 	Now func() time.Time
 	// OnCommit is told about every commit, from the writer's goroutine; it must not block. nil = nobody listens.
 	OnCommit func(CommitInfo)
+
+	slots int // of a new store's ring; 0 = ringSlots
 }
 
 // CommitInfo describes one group commit, for metrics.
@@ -61,8 +64,9 @@ type Store struct {
 	generation string
 	unlock     func() error
 	writer     *writer
+	head       *head // what is committed and not packed; the writer changes it
 	read       *sql.DB
-	page       int // scanPage
+	window     int // chunks of a read transaction
 	purging    sync.WaitGroup
 	closeOnce  sync.Once
 	closeErr   error
@@ -86,7 +90,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{log: o.Log, now: o.Now, page: scanPage, unlock: unlock}
+	s := &Store{log: o.Log, now: o.Now, window: windowChunks, unlock: unlock}
 	if err := s.open(ctx, o); err != nil {
 		_ = unlock() // the first error is the one to tell
 		return nil, fmt.Errorf("open store %s: %w", filepath.Join(o.Dir, fileName), err)
@@ -100,8 +104,7 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	life := &lineage{marker: filepath.Join(o.Dir, markerName), log: o.Log}
-	if err := prepareFile(ctx, conn, s, life); err != nil {
+	if err := s.start(ctx, o, file, conn); err != nil {
 		_ = conn.close()
 		return err
 	}
@@ -115,13 +118,25 @@ func (s *Store) open(ctx context.Context, o Options) error {
 		_ = s.read.Close()
 		return err
 	}
-	s.writer = newWriter(file, conn, o)
-	s.writer.life = life
 	go s.writer.run()
 	if forgotten {
 		s.purging.Go(s.purgeForgotten)
 	}
 	return nil
+}
+
+// start brings the file to today's shape and reads what its last process left in the log.
+func (s *Store) start(ctx context.Context, o Options, file string, c *conn) error {
+	life := &lineage{marker: filepath.Join(o.Dir, markerName), log: o.Log}
+	if err := prepareFile(ctx, c, s, life); err != nil {
+		return err
+	}
+	s.writer = newWriter(file, c, o)
+	s.writer.life, s.head = life, s.writer.head
+	if err := s.writer.makeRing(cmp.Or(o.slots, ringSlots)); err != nil {
+		return inWords(err)
+	}
+	return inWords(s.writer.load())
 }
 
 // HubID names this hub for life, 32 hex digits.

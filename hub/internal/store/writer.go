@@ -11,24 +11,25 @@ import (
 	"time"
 
 	sqlite3 "github.com/mattn/go-sqlite3"
+
+	"github.com/telltale-iot/telltale/hub/internal/store/ring"
 )
 
 const (
-	// maxQueuedReadings bounds the readings that wait for a commit: about 25 MB in memory, and more than five seconds of what the
-	// writer can do.
+	// maxQueuedReadings bounds the readings that wait for a commit: about 25 MB in memory, and less than a second of what the writer can
+	// do.
 	maxQueuedReadings = 1 << 18
 	// maxQueuedJobs bounds the jobs that wait, for frames that have few readings.
 	maxQueuedJobs = 1 << 14
 	// maxUrgentJobs is how many jobs that somebody waits for may queue beyond that: a flood of frames must not refuse commands.
 	maxUrgentJobs = 1 << 10
-	// maxRefusals bounds the writes that one commit looks for and refuses, a dozen transactions each; what is left then fails together and
-	// comes again.
-	maxRefusals = 16
 	// commitAt is how many queued readings start a commit before its time: a larger one is no cheaper per reading.
 	commitAt = 1 << 14
-	// maxCommitReadings is how many readings one commit takes at most, or one job: a commit of the whole queue would take many seconds on
+	// maxCommitReadings is how many readings one commit takes at most, or one job: a commit of the whole queue would take seconds on
 	// a memory card, in which nobody gets an ack or room.
 	maxCommitReadings = 1 << 15
+	// maxCommitBytes bounds what one commit may take of the ring, or one job: a quarter of it, which is what sealing leaves free.
+	maxCommitBytes = 1 << 21
 )
 
 // ErrClosed is returned after Close.
@@ -53,13 +54,15 @@ func (fullError) Temporary() bool { return true }
 
 // job is one thing to write.
 type job struct {
-	write    func(*writer) error // in the writer's transaction; may run again if the transaction failed
+	write    func(*writer) error // in the writer's transaction; may run again if the transaction failed; nil = nothing
 	done     func(error)         // once, after the commit or when it failed; nil = nobody waits
 	readings int                 // for the queue's bound
+	bytes    int                 // of the ring, at most
 	frame    bool                // a frame of a device: refused before anything is written, or written whole
+	seal     bool                // done waits until all readings so far are packed
 }
 
-// writer owns the connection that writes. Its goroutine is the only one that touches conn, heads, rows and the counts.
+// writer owns the connection that writes. Its goroutine is the only one that touches the fields below ended, and the only one that changes head.
 type writer struct {
 	file     string
 	every    time.Duration
@@ -80,18 +83,27 @@ type writer struct {
 
 	life         *lineage
 	conn         *conn
-	heads        map[string]*head // what is known of devices, by device id; only committed truth between transactions
-	touched      []*epoch         // whose ranges this transaction changed
-	rows         []row            // readings of this transaction
-	duplicates   int              // frames of this transaction that were there already
+	head         *head             // what is committed and not packed
+	ring         *ring.Log         // where the next frames go
+	slots        int               // of the ring
+	known        map[string]*known // devices, by device id; only committed truth between transactions
+	touched      []*epoch          // whose ranges this transaction changed
+	arrivals     []arrival         // series of this transaction
+	stored       int               // readings of this transaction
+	duplicates   int               // frames of this transaction that were there already
+	nowMS        int64             // of this transaction
+	came         ring.Run          // readings on their way
+	packer       packer
+	sealed       time.Time // when the head was packed or found empty
+	retrySeal    time.Time // not before, because it failed
+	purgeAfter   bool      // a forgotten device may be in the ring: seal before its rows are deleted
 	keepCommands int64
-	refusals     int // jobs of this commit that SQLite refused
 }
 
 func newWriter(file string, c *conn, o Options) *writer {
 	return &writer{
-		keepCommands: keepCommands,
-		file:         file, every: o.CommitEvery, log: o.Log, now: o.Now, onCommit: o.OnCommit, conn: c, heads: map[string]*head{},
+		keepCommands: keepCommands, head: newHead(),
+		file: file, every: o.CommitEvery, log: o.Log, now: o.Now, onCommit: o.OnCommit, conn: c, known: map[string]*known{},
 		wake: make(chan struct{}, 1), urgent: make(chan struct{}, 1), closing: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
@@ -151,9 +163,10 @@ func (w *writer) queued() (readings, jobs int) {
 func (w *writer) take() []job {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	n, readings := 0, 0
-	for n < len(w.queue) && (n == 0 || readings+w.queue[n].readings <= maxCommitReadings) {
+	n, readings, bytes := 0, 0, 0
+	for n < len(w.queue) && (n == 0 || readings+w.queue[n].readings <= maxCommitReadings && bytes+w.queue[n].bytes <= maxCommitBytes) {
 		readings += w.queue[n].readings
+		bytes += w.queue[n].bytes
 		n++
 	}
 	if n == len(w.queue) {
@@ -204,65 +217,63 @@ func (w *writer) run() {
 		}
 		select {
 		case <-w.closing: // nothing can be pushed any more
-			if w.conn != nil {
-				w.life.roll(w.conn)
-			}
+			w.last()
 			return
 		default:
 		}
 	}
 }
 
+// last packs what is in the ring, so that the next start has nothing to read; whatever fails here is read then.
+func (w *writer) last() {
+	if w.conn == nil {
+		return
+	}
+	if err := w.seal(); err != nil {
+		w.log.Warn("readings stay in the log until the next start", "err", err)
+		return
+	}
+	w.life.roll(w.conn)
+}
+
 // commit writes jobs together and tells each how it went.
 func (w *writer) commit(jobs []job) {
 	began := time.Now()
 	var info CommitInfo
-	w.refusals = 0
 	errs := make([]error, len(jobs))
-	info.Err = w.write(jobs, errs, &info)
-	info.Took = time.Since(began)
+	info.Err = w.write(jobs, errs)
 	if info.Err != nil {
 		w.log.Error("readings cannot be stored", "err", info.Err)
 		w.failing.Store(&info.Err)
 	} else {
 		w.failing.Store(nil)
+		info.Readings, info.Duplicates = w.stored, w.duplicates
 	}
+	info.Took = time.Since(began)
 	for i, j := range jobs {
 		if j.frame {
 			info.Frames++
 		}
-		if j.done != nil {
+		if j.done != nil && !j.seal {
 			j.done(errs[i])
 		}
 	}
-	w.rows = w.rows[:0]
 	if w.onCommit != nil {
 		w.onCommit(info)
 	}
+	w.sealFor(jobs)
 }
 
-// write writes jobs in one transaction, or in several where SQLite refuses one of the jobs: halves find it in few steps and keep the
-// order. After any other failure the file is opened anew and all is tried once more, because one I/O error may have been the
-// connection's. errs gets each job's error; the returned one says that the store cannot write.
-func (w *writer) write(jobs []job, errs []error, info *CommitInfo) error {
+// write writes jobs in one transaction. After a failure the file is opened and read anew and all is tried once more, because one I/O error
+// may have been the connection's; what was committed in spite of the error is found then, and not written twice. errs gets each job's error;
+// the returned one says that the store cannot write.
+func (w *writer) write(jobs []job, errs []error) error {
 	err := w.attempt(jobs, errs)
-	if err != nil && !refused(err) {
+	if err != nil {
 		w.log.Warn("commit failed, opening the store again", "err", err)
 		err = w.attempt(jobs, errs)
 	}
-	half := len(jobs) / 2
-	switch {
-	case err == nil:
-		info.Readings += len(w.rows)
-		info.Duplicates += w.duplicates
-		return nil
-	case w.refusals >= maxRefusals: // that many are not a frame's fault
-	case refused(err) && half > 0:
-		return errors.Join(w.write(jobs[:half], errs[:half], info), w.write(jobs[half:], errs[half:], info))
-	case refused(err):
-		w.log.Error("the database refuses a write", "err", err)
-		w.refusals++
-		errs[0] = fmt.Errorf("%w: %w", ErrRefused, err)
+	if err == nil {
 		return nil
 	}
 	err = fmt.Errorf("commit: %w", err)
@@ -287,44 +298,78 @@ func refused(err error) bool {
 
 // attempt runs the jobs in one transaction. errs gets the jobs' own refusals; err says that nothing was committed.
 func (w *writer) attempt(jobs []job, errs []error) (err error) {
-	w.rows, w.duplicates = w.rows[:0], 0
 	if w.conn == nil {
-		if w.conn, err = openConn(w.file); err != nil {
+		if err = w.reopen(); err != nil {
 			return fmt.Errorf("open again: %w", err)
 		}
 	}
+	if err := w.makeRoom(jobs); err != nil {
+		return err
+	}
+	w.arrivals, w.stored, w.duplicates, w.nowMS = w.arrivals[:0], 0, 0, w.now().UnixMilli()
 	err = w.conn.inTx(func() error {
 		for i, j := range jobs {
-			if j.frame {
-				errs[i] = j.write(w)
-			} else {
-				errs[i] = w.conn.inSavepoint(func() error { return j.write(w) })
-			}
-			if errs[i] != nil && fatal(errs[i], j.frame) {
+			if errs[i] = w.do1(j); errs[i] != nil && fatal(errs[i]) {
 				return errs[i]
 			}
 		}
-		if err := w.flushReceived(); err != nil {
-			return err
-		}
-		return w.flushRows()
+		return w.saveSlots()
 	})
 	if err != nil {
-		w.forgetHeads() // they may know what was rolled back
-		_ = w.conn.close()
-		w.conn = nil
+		w.drop()
 		return err
 	}
-	w.settleReceived()
+	w.settle()
 	return nil
 }
 
-// fatal reports whether an error concerns the transaction and not only the job that had it. A frame's job is not run in a savepoint:
-// there only a refusal, which comes before anything is written, is the frame's own.
-func fatal(err error, frame bool) bool {
-	if frame {
-		return !errors.Is(err, ErrUnknownDevice) && !errors.Is(err, ErrSeq) && !errors.Is(err, ErrScattered)
+// do1 runs one job. A frame's job needs no savepoint: it is refused before anything is written.
+func (w *writer) do1(j job) error {
+	var err error
+	switch {
+	case j.write == nil:
+	case j.frame:
+		err = j.write(w)
+	default:
+		err = w.conn.inSavepoint(func() error { return j.write(w) })
 	}
+	if err != nil && j.frame && refused(err) {
+		w.log.Error("the database refuses a write", "err", err)
+		return fmt.Errorf("%w: %w", ErrRefused, err)
+	}
+	return err
+}
+
+// fatal reports whether an error concerns the transaction and not only the job that had it.
+func fatal(err error) bool {
 	var e sqlite3.Error
-	return errors.As(err, &e) && e.Code != sqlite3.ErrConstraint
+	return errors.As(err, &e) && !refused(err)
+}
+
+// settle makes the transaction's readings and ranges part of the head. It comes after the commit and before anybody is told.
+func (w *writer) settle() {
+	w.ring.Commit()
+	w.head.mu.Lock()
+	defer w.head.mu.Unlock()
+	for _, a := range w.arrivals {
+		m := w.head.of(a.series)
+		runs(a.sent, a.t0MS, a.time, &w.came.Block, func() { m.add(&w.came.Block) })
+	}
+	w.head.readings += w.stored
+	for _, e := range w.touched {
+		e.dirty = false
+		w.head.sets[e.id] = slices.Clone(e.set)
+	}
+	w.touched = w.touched[:0]
+	clear(w.arrivals)
+	if len(w.known) > maxKnown {
+		w.forget()
+	}
+}
+
+// drop closes a connection that failed, and forgets what may have been rolled back. The head stays: it is committed.
+func (w *writer) drop() {
+	w.forget()
+	_ = w.conn.close()
+	w.conn = nil
 }

@@ -10,7 +10,7 @@ import (
 func TestCloseCommitsWhatIsQueued(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, err := Open(t.Context(), Options{Dir: dir, CommitEvery: time.Hour})
+	s, err := Open(t.Context(), Options{Dir: dir, CommitEvery: time.Hour, slots: testSlots})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,7 +40,7 @@ func TestCloseCommitsWhatIsQueued(t *testing.T) {
 
 func TestAFullQueueSaysSo(t *testing.T) {
 	t.Parallel()
-	s, err := Open(t.Context(), Options{Dir: t.TempDir(), CommitEvery: time.Hour})
+	s, err := Open(t.Context(), Options{Dir: t.TempDir(), CommitEvery: time.Hour, slots: testSlots})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestAFullQueueSaysSo(t *testing.T) {
 func TestAppendAndCloseFromManyGoroutines(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	s, err := Open(t.Context(), Options{Dir: dir, CommitEvery: time.Millisecond})
+	s, err := Open(t.Context(), Options{Dir: dir, CommitEvery: time.Millisecond, slots: testSlots})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -124,7 +124,7 @@ func TestAppendAndCloseFromManyGoroutines(t *testing.T) {
 func TestAFullQueueIsCommittedInPieces(t *testing.T) {
 	t.Parallel()
 	var frames []int // of each commit
-	s, err := Open(t.Context(), Options{Dir: t.TempDir(), CommitEvery: time.Hour, OnCommit: func(i CommitInfo) { frames = append(frames, i.Frames) }})
+	s, err := Open(t.Context(), Options{Dir: t.TempDir(), CommitEvery: time.Hour, slots: testSlots, OnCommit: func(i CommitInfo) { frames = append(frames, i.Frames) }})
 	if err != nil {
 		t.Fatal(err)
 	}
