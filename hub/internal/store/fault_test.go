@@ -72,14 +72,15 @@ func childFrame(seq uint64) schema.Batch {
 	return numbers("lamp", seq, testT0+int64(seq)*10, "t.state", []int64{0, 1, 2}, float64(seq), float64(seq)+0.25, -float64(seq))
 }
 
-// Negative control, tried by hand: with done called before the commit this test goes red.
+// The ring is so small that many kills meet a seal. Negative controls, tried by hand: with done called before the commit, and with the ring's
+// position saved in a transaction before the chunks', this test goes red.
 func TestAckedReadingsSurviveKill(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	dir := t.TempDir()
-	s, err := Open(t.Context(), Options{Dir: dir, slots: testSlots})
+	s, err := Open(t.Context(), Options{Dir: dir, slots: 16})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,8 +91,8 @@ func TestAckedReadingsSurviveKill(t *testing.T) {
 	}
 	var newest uint64
 	acked := map[uint64]bool{}
-	for range 3 {
-		runAndKill(t, dir, 1+rng.IntN(800), acked)
+	for range 32 {
+		runAndKill(t, dir, 1+rng.IntN(400), acked)
 	}
 	for seq := range acked {
 		newest = max(newest, seq)

@@ -2,6 +2,8 @@ package store
 
 import (
 	"cmp"
+	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -13,7 +15,8 @@ import (
 const (
 	sqlSlots       = `SELECT slot, data FROM ring ORDER BY slot`
 	sqlCountSlots  = `SELECT count(*) FROM ring`
-	sqlAliveSeries = `SELECT s.id FROM device d JOIN series s ON s.device_id = d.id WHERE d.device_id IS NOT NULL ORDER BY d.device_id`
+	sqlAlive       = `SELECT id, device_id, last_seen_ms FROM device WHERE device_id IS NOT NULL ORDER BY device_id`
+	sqlAliveSeries = `SELECT s.id, s.device_id FROM device d JOIN series s ON s.device_id = d.id WHERE d.device_id IS NOT NULL ORDER BY d.device_id`
 	sqlAliveEpochs = `SELECT e.id, e.device_id FROM device d JOIN epoch e ON e.device_id = d.id WHERE d.device_id IS NOT NULL ORDER BY d.device_id`
 )
 
@@ -40,79 +43,121 @@ func (w *writer) makeRing(slots int) error {
 	return w.conn.inTx(func() error { return w.conn.exec(sqlMakeRing, slots, ring.SlotBytes) })
 }
 
-// load reads the ring's slots that are not packed yet into the head. Frames of forgotten devices stay out.
+// load reads the ring's slots that are not packed yet into the head. Frames of forgotten devices stay out. What was lost with damaged slots
+// becomes gaps, and then all is packed at once: nothing more is written into a ring that has a hole.
 func (w *writer) load() error {
 	began := time.Now()
 	w.forget()
-	var r replay
-	var err error
-	if r.head.flushed, err = flushed(w.conn.row(sqlFlushed)); err != nil {
-		return fmt.Errorf("read the log's position: %w", err)
-	}
-	if err := r.readAlive(w.conn); err != nil {
-		return fmt.Errorf("read series: %w", err)
-	}
-	if err := r.readSlots(w.conn, w.slots); err != nil {
+	w.lost = nil
+	r, err := w.replay()
+	if err != nil {
 		return fmt.Errorf("read log: %w", err)
 	}
-	if err := r.play(w.conn); err != nil {
-		return fmt.Errorf("read log: %w", err)
+	lost := r.missing(uint64(w.slots), w.now().UnixMilli())
+	if len(lost) > 0 || len(r.broken) > 0 {
+		if w.lost, err = r.losses(w.conn, lost); err != nil {
+			return fmt.Errorf("read log: %w", err)
+		}
 	}
 	w.ring = ring.NewLog(r.last)
 	w.purgeAfter = true
 	w.head.replace(&r.head)
-	if len(r.slots) > 0 {
-		w.log.Info("readings read from the log", "count", r.head.readings, "took", time.Since(began))
-	}
 	if w.sealed.IsZero() {
 		w.sealed = w.now()
 	}
-	return nil
+	if len(r.slots) > 0 {
+		w.log.Info("readings read from the log", "count", r.head.readings, "took", time.Since(began))
+	}
+	if len(lost) == 0 && len(w.lost) == 0 {
+		return nil
+	}
+	for _, l := range lost {
+		w.log.Warn("a part of the log is damaged", "first", l.first, "last", l.last, "from", time.UnixMilli(l.fromMS), "to", time.UnixMilli(l.toMS))
+	}
+	for _, l := range w.lost {
+		w.log.Warn("readings are lost or may be, the log was damaged", "device", l.name, "from", time.UnixMilli(l.fromMS), "to", time.UnixMilli(l.toMS))
+	}
+	return w.seal()
 }
 
 // replay rebuilds a head from slots.
 type replay struct {
-	head   head
-	series map[int64]bool  // of devices that are not forgotten
-	epochs map[int64]int64 // their outboxes, and whose they are
-	slots  []ring.Slot     // after flushed, in order
-	last   uint64          // newest number in use
+	head    head
+	devices map[int64]*aliveDevice
+	series  map[int64]int64   // of devices that are not forgotten, and whose they are
+	epochs  map[int64]int64   // likewise their outboxes
+	slots   []ring.Slot       // after flushed, in order
+	bad     map[uint64]uint64 // numbers that damaged slots should have, and what they say
+	last    uint64            // newest number in use
+
+	newest map[int64]uint64 // slot with a frame of an epoch
+	pieces pieces
+	broken []pieces // frames of which a piece is lost
 }
 
-func (r *replay) readAlive(c *conn) error {
-	r.series, r.epochs = map[int64]bool{}, map[int64]int64{}
-	rows, err := c.rows(sqlAliveSeries)
+type aliveDevice struct {
+	name       string
+	lastSeenMS int64
+}
+
+func (w *writer) replay() (*replay, error) {
+	r := &replay{bad: map[uint64]uint64{}, newest: map[int64]uint64{}}
+	r.head.series, r.head.sets = map[int64]*memory{}, map[int64]schema.Ranges{}
+	var err error
+	if r.head.flushed, err = flushed(w.conn.row(sqlFlushed)); err != nil {
+		return nil, err
+	}
+	if err := r.readAlive(w.conn); err != nil {
+		return nil, err
+	}
+	if err := r.readSlots(w.conn, uint64(w.slots)); err != nil {
+		return nil, err
+	}
+	return r, r.play(w.conn)
+}
+
+func (r *replay) readAlive(c *conn) (err error) {
+	r.devices = map[int64]*aliveDevice{}
+	rows, err := c.rows(sqlAlive)
 	if err != nil {
 		return err
 	}
 	defer rows.Close()
 	for rows.Next() {
 		var id int64
-		if err := rows.Scan(&id); err != nil {
+		var d aliveDevice
+		if err := rows.Scan(&id, &d.name, &d.lastSeenMS); err != nil {
 			return err
 		}
-		r.series[id] = true
+		r.devices[id] = &d
 	}
 	if err := rows.Err(); err != nil {
 		return err
 	}
-	epochs, err := c.rows(sqlAliveEpochs)
-	if err != nil {
-		return err
+	if r.series, err = pairs(c.rows(sqlAliveSeries)); err == nil {
+		r.epochs, err = pairs(c.rows(sqlAliveEpochs))
 	}
-	defer epochs.Close()
-	for epochs.Next() {
-		var id, device int64
-		if err := epochs.Scan(&id, &device); err != nil {
-			return err
-		}
-		r.epochs[id] = device
-	}
-	return epochs.Err()
+	return err
 }
 
-// readSlots reads the slots that are not packed, and finds the newest number in use.
-func (r *replay) readSlots(c *conn, count int) error {
+func pairs(rows *sql.Rows, err error) (map[int64]int64, error) {
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	all := map[int64]int64{}
+	for rows.Next() {
+		var id, of int64
+		if err := rows.Scan(&id, &of); err != nil {
+			return nil, err
+		}
+		all[id] = of
+	}
+	return all, rows.Err()
+}
+
+// readSlots reads the slots that are not packed, finds the newest number in use, and notes the slots that are damaged.
+func (r *replay) readSlots(c *conn, count uint64) error {
 	r.last = r.head.flushed
 	rows, err := c.rows(sqlSlots)
 	if err != nil {
@@ -120,14 +165,16 @@ func (r *replay) readSlots(c *conn, count int) error {
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var place int64
+		var place uint64
 		var data []byte
 		if err := rows.Scan(&place, &data); err != nil {
 			return err
 		}
 		s, err := ring.DecodeSlot(data)
-		live := s.Number > r.head.flushed && s.Number <= r.head.flushed+uint64(count) && s.Number%uint64(count) == uint64(place)
-		if err == nil && live {
+		switch {
+		case err != nil || s.Number != 0 && s.Number%count != place || s.Number > r.head.flushed+count:
+			r.bad[r.head.flushed+1+(place+count-(r.head.flushed+1)%count)%count] = s.Number
+		case s.Number > r.head.flushed:
 			r.slots = append(r.slots, s)
 			r.last = max(r.last, s.Number)
 		}
@@ -138,34 +185,54 @@ func (r *replay) readSlots(c *conn, count int) error {
 
 // play puts the slots' frames into the head.
 func (r *replay) play(c *conn) error {
-	r.head.series, r.head.sets = map[int64]*memory{}, map[int64]schema.Ranges{}
-	for i := range r.slots {
-		err := r.slots[i].Frames(func(f *ring.Frame) error { return r.frame(c, f) }, r.run)
+	for i := 0; i < len(r.slots); i++ {
+		s := &r.slots[i]
+		err := s.Frames(func(f *ring.Frame) error { return r.frame(c, s, f) }, r.run)
+		if errors.Is(err, ring.ErrDamaged) { // under a right checksum: what was read of it stays
+			r.bad[s.Number] = s.Number
+			r.slots = slices.Delete(r.slots, i, i+1)
+			i--
+			continue
+		}
 		if err != nil {
 			return err
 		}
 	}
+	if r.pieces.open {
+		r.broken = append(r.broken, r.pieces)
+	}
 	return nil
 }
 
-func (r *replay) frame(c *conn, f *ring.Frame) error {
-	if _, ok := r.epochs[f.Epoch]; !ok {
+func (r *replay) frame(c *conn, s *ring.Slot, f *ring.Frame) error {
+	if f.Type == ring.Readings {
+		if p := r.pieces.piece(f, s.BeganMS); p.open {
+			r.broken = append(r.broken, p)
+		}
+	}
+	if _, alive := r.epochs[f.Epoch]; !alive {
 		return nil
 	}
-	set, ok := r.head.sets[f.Epoch]
-	if !ok {
-		var err error
-		if set, err = readRanges(c.rows(sqlReceived, f.Epoch)); err != nil {
-			return err
-		}
+	set, err := r.set(c, f.Epoch)
+	if err != nil {
+		return err
 	}
 	set.Add(f.Seq, f.Last)
 	r.head.sets[f.Epoch] = set
+	r.newest[f.Epoch] = s.Number
 	return nil
 }
 
+// set returns what was received of an epoch as far as it was read.
+func (r *replay) set(c *conn, epoch int64) (schema.Ranges, error) {
+	if set, ok := r.head.sets[epoch]; ok {
+		return set, nil
+	}
+	return readRanges(c.rows(sqlReceived, epoch))
+}
+
 func (r *replay) run(_ *ring.Frame, run *ring.Run) {
-	if !r.series[run.Series] {
+	if _, alive := r.series[run.Series]; !alive {
 		return
 	}
 	r.head.of(run.Series).add(&run.Block)

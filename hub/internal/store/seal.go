@@ -12,7 +12,7 @@ import (
 // seal packs all readings of the head into chunks, in one transaction with the rollups, the received ranges and the ring's position. After
 // an error nothing has changed and the connection is closed.
 func (w *writer) seal() error {
-	if w.ring.Last() == w.head.flushed && len(w.head.sets) == 0 {
+	if w.ring.Last() == w.head.flushed && len(w.head.sets) == 0 && len(w.lost) == 0 {
 		w.sealed, w.purgeAfter = w.now(), false
 		return nil
 	}
@@ -27,7 +27,7 @@ func (w *writer) seal() error {
 	w.ring.CloseSlot()
 	w.log.Debug("readings packed", "count", w.head.readings, "took", time.Since(began))
 	w.head.replace(next)
-	w.sealed, w.retrySeal, w.purgeAfter = w.now(), time.Time{}, false
+	w.sealed, w.retrySeal, w.purgeAfter, w.lost = w.now(), time.Time{}, false, nil
 	return nil
 }
 
@@ -44,6 +44,9 @@ func (w *writer) pack(flushed uint64) error {
 		if err := w.conn.saveRanges(id, w.head.sets[id]); err != nil {
 			return fmt.Errorf("save received ranges: %w", err)
 		}
+	}
+	if err := w.tellLost(); err != nil {
+		return err
 	}
 	return w.conn.exec(sqlSetMeta, "flushed", strconv.FormatUint(flushed, 10))
 }

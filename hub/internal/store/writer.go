@@ -94,9 +94,10 @@ type writer struct {
 	nowMS        int64             // of this transaction
 	came         ring.Run          // readings on their way
 	packer       packer
-	sealed       time.Time // when the head was packed or found empty
-	retrySeal    time.Time // not before, because it failed
-	purgeAfter   bool      // a forgotten device may be in the ring: seal before its rows are deleted
+	sealed       time.Time  // when the head was packed or found empty
+	retrySeal    time.Time  // not before, because it failed
+	lost         []lostSpan // found at the last reading of the ring, not yet told
+	purgeAfter   bool       // a forgotten device may be in the ring: seal before its rows are deleted
 	keepCommands int64
 }
 

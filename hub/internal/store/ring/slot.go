@@ -69,8 +69,11 @@ func DecodeSlot(data []byte) (Slot, error) {
 	if s.Number == 0 && s.BeganMS == 0 && n == 0 && sum == 0 && zero(rest) {
 		return s, nil
 	}
+	if s.BeganMS == 0 && n == 0 && sum == 0 && zero(rest) { // only the number is not zero
+		return Slot{}, ErrDamaged
+	}
 	if n > Room || s.Number == 0 || !zero(rest[n:]) {
-		return s, ErrDamaged
+		return Slot{Number: s.Number}, ErrDamaged
 	}
 	s.payload = rest[:n:n]
 	if s.sum(data[:18]) != sum {
