@@ -38,7 +38,8 @@ type History struct {
 	FromMS int64 `json:"from_ms"`
 	// ToMS is the last ms asked for.
 	ToMS int64 `json:"to_ms"`
-	// BucketMS is the width of a bucket, in ms; 0 = every reading as it is.
+	// BucketMS is the width of a bucket, in ms; 0 = every reading as it is. Buckets begin at its multiples since 1970 and count only what lies
+	// between FromMS and ToMS.
 	BucketMS int64 `json:"bucket_ms"`
 	// Series, one per channel asked for, in that order.
 	Series []HistorySeries `json:"series"`
@@ -52,7 +53,7 @@ type History struct {
 type HistorySeries struct {
 	// Ch is the channel's wire id.
 	Ch string `json:"ch"`
-	// TMS is each bucket's start (or the reading's time), Unix ms, ascending.
+	// TMS is each bucket's start (or the reading's time), Unix ms, ascending; the first bucket may start before FromMS.
 	TMS []int64 `json:"t_ms"`
 	// Mean per bucket, numbers only.
 	Mean []float64 `json:"mean,omitempty"`

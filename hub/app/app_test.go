@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -37,6 +38,52 @@ func TestAReadingGoesFromTheSensorToThePageAndIntoHistory(t *testing.T) {
 	page.send(&schema.Leave{Room: "device/pi"})
 	if pace := until(agent, first[*schema.Pace]); pace.BatchMS != 1000 {
 		t.Errorf("nobody watches, and it may collect for %d ms", pace.BatchMS)
+	}
+}
+
+func TestReadingsComeOneByOneInPages(t *testing.T) {
+	t.Parallel()
+	r := run(t, t.TempDir())
+	agent := r.newDevice("pi").join()
+	const frames, per = 7, 3
+	t0 := time.Now().UnixMilli()
+	for i := range frames {
+		f := reading(uint64(i+1), 0)
+		f.T0MS, f.Series[0].DtMS, f.Series[0].V = t0+int64(i)*10, []int64{0, 1, 1}, nil
+		for j := range per {
+			f.Series[0].V = append(f.Series[0].V, schema.Number(float64(i*per+j)))
+		}
+		f.Series[0].Q = []schema.Quality{schema.QualityOK, schema.QualitySim, schema.QualityOK}
+		agent.send(f)
+	}
+	agent.acked(frames)
+	next, n := "", 0
+	for range frames * per {
+		var page schema.ReadingPage
+		query := fmt.Sprintf("?channel=air.state&from=%d&to=%d&limit=5&after=%s", t0, t0+1000, next)
+		if resp := r.call("GET", "/api/v1/devices/pi/readings"+query, nil, &page); resp.StatusCode != http.StatusOK {
+			t.Fatal(resp.Status)
+		}
+		for i, v := range page.V {
+			sim := len(page.Q) > 0 && page.Q[i] == schema.QualitySim
+			if f, _ := v.Float(); f != float64(n) || page.TMS[i] < t0+int64(n/per)*10 || sim != (n%per == 1) {
+				t.Errorf("reading %d: %+v", n, page)
+			}
+			n++
+		}
+		if next = page.Next; next == "" {
+			break
+		}
+	}
+	if n != frames*per {
+		t.Errorf("%d readings in all pages, want %d", n, frames*per)
+	}
+	for _, bad := range []string{"", "?channel=air.state&limit=10001", "?channel=air.state&channel=lamp.state", "?channel=no.such", "?channel=air.state&after=x",
+		"?channel=air.state&from=5&to=3", "?channel=air.state&from=1&to=3&after=2.x"} {
+		var p schema.Problem
+		if resp := r.call("GET", "/api/v1/devices/pi/readings"+bad, nil, &p); resp.StatusCode < 400 || resp.StatusCode >= 500 || p.Message == "" {
+			t.Errorf("%q: %s %+v", bad, resp.Status, p)
+		}
 	}
 }
 

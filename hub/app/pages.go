@@ -104,6 +104,11 @@ func (p people) History(ctx context.Context, device string, q api.HistoryQuery) 
 	return h, err
 }
 
+// Readings reads a page of readings one by one.
+func (p people) Readings(ctx context.Context, device string, q api.ReadingsQuery) (schema.ReadingPage, error) {
+	return p.h.store.Readings(ctx, device, store.ReadingsQuery{Channel: q.Channel, FromMS: q.FromMS, ToMS: q.ToMS, After: q.After, Limit: q.Limit})
+}
+
 // Commands lists a device's commands, newest first.
 func (p people) Commands(ctx context.Context, device string, limit int, before uint64) ([]schema.Command, error) {
 	return p.h.store.Commands(ctx, device, limit, before)

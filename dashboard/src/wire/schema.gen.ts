@@ -547,7 +547,10 @@ export interface History {
   from_ms: number;
   /** to_ms is the last ms asked for. */
   to_ms: number;
-  /** bucket_ms is the width of a bucket, in ms; 0 = every reading as it is. */
+  /**
+   * bucket_ms is the width of a bucket, in ms; 0 = every reading as it is. Buckets begin at its multiples since 1970 and count only what lies
+   * between FromMS and ToMS.
+   */
   bucket_ms: number;
   /** series, one per channel asked for, in that order. */
   series: HistorySeries[];
@@ -561,7 +564,7 @@ export interface History {
 export interface HistorySeries {
   /** ch is the channel's wire id. */
   ch: string;
-  /** t_ms is each bucket's start (or the reading's time), Unix ms, ascending. */
+  /** t_ms is each bucket's start (or the reading's time), Unix ms, ascending; the first bucket may start before FromMS. */
   t_ms: number[];
   /** mean per bucket, numbers only. */
   mean?: number[];

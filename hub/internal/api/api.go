@@ -29,6 +29,7 @@ type Devices interface {
 // Records are what was stored.
 type Records interface {
 	History(ctx context.Context, device string, q HistoryQuery) (schema.History, error)
+	Readings(ctx context.Context, device string, q ReadingsQuery) (schema.ReadingPage, error)
 	Commands(ctx context.Context, device string, limit int, before uint64) ([]schema.Command, error)
 	Command(ctx context.Context, id string) (schema.Command, bool, error)
 }
@@ -38,6 +39,14 @@ type HistoryQuery struct {
 	Channels     []string // wire ids
 	FromMS, ToMS int64    // both included
 	Points       int      // most points per channel; 0 = the store's choice
+}
+
+// ReadingsQuery asks for a page of one channel's readings, one by one.
+type ReadingsQuery struct {
+	Channel      string // wire id
+	FromMS, ToMS int64  // both included
+	After        string // Next of the page before; "" = the first page
+	Limit        int    // most readings; 0 = the store's choice
 }
 
 // Commander gives orders.
@@ -105,6 +114,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("PATCH /api/v1/devices/{id}", s.patchDevice)
 	mux.HandleFunc("DELETE /api/v1/devices/{id}", s.forgetDevice)
 	mux.HandleFunc("GET /api/v1/devices/{id}/history", s.history)
+	mux.HandleFunc("GET /api/v1/devices/{id}/readings", s.readings)
 	mux.HandleFunc("GET /api/v1/devices/{id}/commands", s.commands)
 	mux.HandleFunc("POST /api/v1/devices/{id}/commands", s.ask)
 	mux.HandleFunc("GET /api/v1/commands/{id}", s.command)

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 
@@ -15,6 +16,10 @@ const (
 	maxChannels = 32
 	// maxPoints bounds the points per channel: more than pixels on a wide screen.
 	maxPoints = 4000
+	// maxReadings bounds the readings of one page.
+	maxReadings = 10_000
+	// maxChannelName bounds a channel's wire id, in bytes.
+	maxChannelName = 129
 	// maxCommands bounds the commands of one answer, and defaultCommands is how many there are when nobody chose.
 	maxCommands     = 500
 	defaultCommands = 50
@@ -79,13 +84,7 @@ func (s *server) forgetDevice(w http.ResponseWriter, r *http.Request) {
 
 func (s *server) history(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	now := time.Now().UnixMilli()
-	to, err := number(q.Get("to"), "to", now)
-	if err != nil {
-		s.fail(w, r, err)
-		return
-	}
-	from, err := number(q.Get("from"), "from", to-defaultHistory.Milliseconds())
+	from, to, err := span(q)
 	if err != nil {
 		s.fail(w, r, err)
 		return
@@ -99,15 +98,11 @@ func (s *server) history(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case len(channels) == 0 || len(channels) > maxChannels:
 		err = schema.Problemf(schema.CodeOutOfRange, "ask for 1 to %d channels: ?channel=air_temperature.state&channel=…", maxChannels)
-	case from > to:
-		err = schema.Problemf(schema.CodeOutOfRange, "from is after to")
-	case from < 0 || to > now+365*24*time.Hour.Milliseconds():
-		err = schema.Problemf(schema.CodeOutOfRange, "from and to are Unix milliseconds")
 	case points < 0 || points > maxPoints:
 		err = schema.Problemf(schema.CodeOutOfRange, "points must be 1 to %d", maxPoints)
 	}
 	for _, ch := range channels {
-		if len(ch) > 129 {
+		if len(ch) > maxChannelName {
 			err = schema.Problemf(schema.CodeOutOfRange, "a channel is <entity>.<channel>")
 		}
 	}
@@ -120,6 +115,52 @@ func (s *server) history(w http.ResponseWriter, r *http.Request) {
 	}
 	h, err := s.o.Records.History(r.Context(), r.PathValue("id"), HistoryQuery{Channels: channels, FromMS: from, ToMS: to, Points: int(points)})
 	s.answer(w, r, http.StatusOK, h, err)
+}
+
+// span reads from and to; the last hour when they are not there.
+func span(q url.Values) (from, to int64, err error) {
+	now := time.Now().UnixMilli()
+	if to, err = number(q.Get("to"), "to", now); err != nil {
+		return 0, 0, err
+	}
+	if from, err = number(q.Get("from"), "from", to-defaultHistory.Milliseconds()); err != nil {
+		return 0, 0, err
+	}
+	switch {
+	case from > to:
+		err = schema.Problemf(schema.CodeOutOfRange, "from is after to")
+	case from < 0 || to > now+365*24*time.Hour.Milliseconds():
+		err = schema.Problemf(schema.CodeOutOfRange, "from and to are Unix milliseconds")
+	}
+	return from, to, err
+}
+
+// readings answers with a page of one channel's readings.
+func (s *server) readings(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	from, to, err := span(q)
+	limit, err2 := number(q.Get("limit"), "limit", 0)
+	channel, after := q.Get("channel"), q.Get("after")
+	switch {
+	case err != nil:
+	case err2 != nil || limit < 0 || limit > maxReadings:
+		err = schema.Problemf(schema.CodeOutOfRange, "limit must be 1 to %d", maxReadings)
+	case len(q["channel"]) != 1 || channel == "" || len(channel) > maxChannelName:
+		err = schema.Problemf(schema.CodeOutOfRange, "ask for one channel: ?channel=air_temperature.state")
+	case len(after) > maxChannelName:
+		err = schema.Problemf(schema.CodeOutOfRange, "after is what the page before gave as next")
+	case after != "" && (q.Get("from") == "" || q.Get("to") == ""):
+		err = schema.Problemf(schema.CodeOutOfRange, "a later page needs from and to as the first one had them")
+	}
+	if err != nil {
+		s.fail(w, r, err)
+		return
+	}
+	if _, ok := s.find(w, r); !ok {
+		return
+	}
+	page, err := s.o.Records.Readings(r.Context(), r.PathValue("id"), ReadingsQuery{Channel: channel, FromMS: from, ToMS: to, After: after, Limit: int(limit)})
+	s.answer(w, r, http.StatusOK, page, err)
 }
 
 func (s *server) commands(w http.ResponseWriter, r *http.Request) {

@@ -73,7 +73,7 @@ func childFrame(seq uint64) schema.Batch {
 }
 
 // The ring is so small that many kills meet a seal. Negative controls, tried by hand: with done called before the commit, and with the ring's
-// position saved in a transaction before the chunks', this test goes red.
+// position saved in a transaction before the chunks' (one run of three), this test goes red.
 func TestAckedReadingsSurviveKill(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())

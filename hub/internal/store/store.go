@@ -104,7 +104,8 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	if err := s.start(ctx, o, file, conn); err != nil {
+	freed, err := s.start(ctx, o, file, conn)
+	if err != nil {
 		_ = conn.close()
 		return err
 	}
@@ -119,24 +120,27 @@ func (s *Store) open(ctx context.Context, o Options) error {
 		return err
 	}
 	go s.writer.run()
-	if forgotten {
+	if forgotten || freed {
 		s.purging.Go(s.purgeForgotten)
 	}
 	return nil
 }
 
-// start brings the file to today's shape and reads what its last process left in the log.
-func (s *Store) start(ctx context.Context, o Options, file string, c *conn) error {
+// start brings the file to today's shape and reads what its last process left in the log. freed: pages of the file became empty.
+func (s *Store) start(ctx context.Context, o Options, file string, c *conn) (freed bool, err error) {
 	life := &lineage{marker: filepath.Join(o.Dir, markerName), log: o.Log}
 	if err := prepareFile(ctx, c, s, life); err != nil {
-		return err
+		return false, err
 	}
 	s.writer = newWriter(file, c, o)
 	s.writer.life, s.head = life, s.writer.head
 	if err := s.writer.makeRing(cmp.Or(o.slots, ringSlots)); err != nil {
-		return inWords(err)
+		return false, inWords(err)
 	}
-	return inWords(s.writer.load())
+	if err := s.writer.load(); err != nil {
+		return false, inWords(err)
+	}
+	return s.writer.packLegacy(ctx)
 }
 
 // HubID names this hub for life, 32 hex digits.

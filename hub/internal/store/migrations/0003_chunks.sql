@@ -14,7 +14,7 @@ CREATE TABLE chunk ( -- of one series; chunks of a series do not overlap in time
   t1_ms     INTEGER NOT NULL, -- last reading
   n         INTEGER NOT NULL, -- readings
   n_values  INTEGER NOT NULL, -- readings that have a value
-  vmin      REAL,             -- least value, numbers only, as vmax and vsum; NULL = no value
+  vmin      REAL,             -- least value of numbers and bools, as vmax and vsum; NULL = no value
   vmax      REAL,
   vsum      REAL,
   data      BLOB NOT NULL     -- package pack
@@ -27,7 +27,7 @@ CREATE TABLE hour ( -- rollup of numbers; kept when the chunks under it are dele
   n         INTEGER NOT NULL, -- readings that have a value
   vmin      REAL NOT NULL,
   vmax      REAL NOT NULL,
-  vsum      REAL NOT NULL,
+  vsum      REAL NOT NULL,    -- from 1e308 up no sum any more, only known to be beyond a REAL
   minutes   INTEGER NOT NULL, -- coverage: bit i is set when minute i has a reading
   PRIMARY KEY (series_id, t_ms)
 ) STRICT, WITHOUT ROWID;
@@ -55,3 +55,13 @@ END;
 CREATE TRIGGER chunk_deleted AFTER DELETE ON chunk BEGIN
   UPDATE total SET readings = readings - old.n, bytes = bytes - length(old.data) WHERE id = 1;
 END;
+
+-- For people with sqlite3: everything but the packed values. Times in UTC.
+CREATE VIEW chunks AS SELECT d.device_id AS device, s.channel, CASE c.kind WHEN 1 THEN 'numbers' WHEN 2 THEN 'bools' ELSE 'texts' END AS kind,
+  strftime('%Y-%m-%dT%H:%M:%fZ', c.t0_ms / 1000.0, 'unixepoch') AS "from", strftime('%Y-%m-%dT%H:%M:%fZ', c.t1_ms / 1000.0, 'unixepoch') AS "to",
+  c.n, c.vmin AS min, c.vmax AS max, CASE WHEN abs(c.vsum) < 1e308 THEN c.vsum / c.n_values END AS mean, length(c.data) AS bytes
+FROM chunk c JOIN series s ON s.id = c.series_id JOIN device d ON d.id = s.device_id WHERE d.device_id IS NOT NULL;
+
+CREATE VIEW hours AS SELECT d.device_id AS device, s.channel, strftime('%Y-%m-%dT%H:%MZ', h.t_ms / 1000, 'unixepoch') AS hour,
+  h.n, h.vmin AS min, h.vmax AS max, CASE WHEN abs(h.vsum) < 1e308 THEN h.vsum / h.n END AS mean, h.minutes
+FROM hour h JOIN series s ON s.id = h.series_id JOIN device d ON d.id = s.device_id WHERE d.device_id IS NOT NULL;
