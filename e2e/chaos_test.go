@@ -62,7 +62,7 @@ func TestChaosLedger(t *testing.T) {
 	if err := s.run(ctx, seed, time.Duration(seconds)*time.Second); err != nil {
 		t.Error(err)
 	}
-	report, err := chaos.Check(ctx, s.dir, s.hub.database(), s.asked)
+	report, err := chaos.Check(ctx, s.dir, s.hub.database(), chaos.AuditBy(s.hub.bin, s.hub.database()), s.asked)
 	if err != nil {
 		t.Fatal(err)
 	}

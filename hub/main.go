@@ -19,6 +19,7 @@ type program struct {
 	Config configCommand `cmd:"" help:"Print the settings in force, as a file that --config reads."`
 	Pair   pairCommand   `cmd:"" help:"Print a one-time code that lets a new device in."`
 	Tail   tailCommand   `cmd:"" help:"Watch frames pass, live."`
+	Audit  auditCommand  `cmd:"" hidden:"" help:"Write every stored reading as a line of JSON, for tests that compare them; stop the hub first."`
 }
 
 func main() {

@@ -48,24 +48,21 @@ func (r *Report) String() string {
 	return b.String()
 }
 
-// storedFrame is what the database has of one sequence number.
-type storedFrame struct {
-	event bool
-	rows  int
-}
-
 // epochRows is what the database has of one outbox.
 type epochRows struct {
-	frames   map[uint64]*storedFrame
+	events   map[uint64]bool
 	gaps     []schema.Range
 	received []schema.Range
 }
 
+// stored reports whether a frame of that number is stored: it was received and did not become a gap.
+func (e *epochRows) stored(seq uint64) bool { return inRanges(e.received, seq) && !e.inGap(seq) }
+
 func (e *epochRows) inGap(seq uint64) bool { return inRanges(e.gaps, seq) }
 
-// Check holds the ledgers in dir and the pulses that were asked for against the hub's database file, after everything has come to rest.
-// An error means that nothing could be checked; violations are in the report.
-func Check(ctx context.Context, dir, file string, asked []Asked) (*Report, error) {
+// Check holds the ledgers in dir and the pulses that were asked for against the hub's database file and the readings that the hub says are in it, after
+// everything has come to rest. An error means that nothing could be checked; violations are in the report.
+func Check(ctx context.Context, dir, file string, audit Audit, asked []Asked) (*Report, error) {
 	r := &Report{Ends: map[schema.CommandState]int{}}
 	lives, err := readLives(dir)
 	if err != nil {
@@ -80,18 +77,17 @@ func Check(ctx context.Context, dir, file string, asked []Asked) (*Report, error
 	if err := db.QueryRowContext(ctx, `PRAGMA integrity_check`).Scan(&integrity); err != nil || integrity != "ok" {
 		return nil, fmt.Errorf("the database is damaged: %s %w", integrity, err)
 	}
-	stored, err := readStored(ctx, db, lives, r)
+	stored, err := readStored(ctx, db, r)
 	if err != nil {
 		return nil, err
 	}
 	devices := map[string]bool{}
+	generated := samples{}
 	for key, life := range lives {
 		devices[life.device] = true
-		rows := stored[key]
-		if rows == nil {
-			rows = &epochRows{frames: map[uint64]*storedFrame{}}
-		}
+		rows := stored.at(key[0], key[1])
 		life.check(rows, r)
+		generated.expect(life, rows)
 	}
 	for key := range stored {
 		if lives[key] == nil {
@@ -104,6 +100,9 @@ func Check(ctx context.Context, dir, file string, asked []Asked) (*Report, error
 		return nil, err
 	}
 	checkCommands(commands, r, asked)
+	if err := generated.compare(ctx, audit, r); err != nil {
+		return nil, err
+	}
 	return r, checkPulses(dir, commands, r)
 }
 
@@ -113,40 +112,15 @@ type database map[[2]string]*epochRows
 func (d database) at(device, epoch string) *epochRows {
 	key := [2]string{device, epoch}
 	if d[key] == nil {
-		d[key] = &epochRows{frames: map[uint64]*storedFrame{}}
+		d[key] = &epochRows{events: map[uint64]bool{}}
 	}
 	return d[key]
 }
 
-// readStored reads all readings, events, gaps and received ranges, and holds every reading against what was generated.
-func readStored(ctx context.Context, db *sql.DB, lives map[[2]string]*life, r *Report) (database, error) {
+// readStored reads all events, gaps and received ranges.
+func readStored(ctx context.Context, db *sql.DB, r *Report) (database, error) {
 	d := database{}
-	return d, errors.Join(d.readReadings(ctx, db, lives, r), d.readEvents(ctx, db, r), d.readGaps(ctx, db, r), d.readReceived(ctx, db))
-}
-
-func (d database) readReadings(ctx context.Context, db *sql.DB, lives map[[2]string]*life, r *Report) error {
-	return each(ctx, db, `SELECT d.device_id, e.epoch, s.channel, r.t_ms, r.seq, r.value, r.quality, r.time_quality
-		FROM reading r JOIN series s ON s.id = r.series_id JOIN epoch e ON e.id = r.epoch_id JOIN device d ON d.id = s.device_id`,
-		func(scan func(...any) error) error {
-			var device, epoch, channel string
-			var t int64
-			var seq uint64
-			var value any
-			var quality, timeQuality int
-			if err := scan(&device, &epoch, &channel, &t, &seq, &value, &quality, &timeQuality); err != nil {
-				return err
-			}
-			r.Readings++
-			rows := d.at(device, epoch)
-			if rows.frames[seq] == nil {
-				rows.frames[seq] = &storedFrame{}
-			}
-			rows.frames[seq].rows++
-			if l := lives[[2]string{device, epoch}]; l == nil || !l.generated(seq, channel, t, value, quality, timeQuality) {
-				r.violate("stored but never generated: %s epoch %s seq %d %s at %d = %v", device, epoch, seq, channel, t, value)
-			}
-			return nil
-		})
+	return d, errors.Join(d.readEvents(ctx, db, r), d.readGaps(ctx, db, r), d.readReceived(ctx, db))
 }
 
 func (d database) readEvents(ctx context.Context, db *sql.DB, r *Report) error {
@@ -158,10 +132,10 @@ func (d database) readEvents(ctx context.Context, db *sql.DB, r *Report) error {
 				return err
 			}
 			rows := d.at(device, epoch)
-			if rows.frames[seq] != nil {
-				r.violate("%s epoch %s seq %d is stored as readings and as an event, or twice", device, epoch, seq)
+			if rows.events[seq] {
+				r.violate("%s epoch %s seq %d is stored as an event twice", device, epoch, seq)
 			}
-			rows.frames[seq] = &storedFrame{event: true}
+			rows.events[seq] = true
 			return nil
 		})
 }
@@ -206,29 +180,32 @@ func (l *life) check(rows *epochRows, r *Report) {
 	for seq, f := range l.frames {
 		newest = max(newest, seq)
 		r.Generated++
-		s := rows.frames[seq]
 		switch {
-		case s == nil && !rows.inGap(seq):
-			r.violate("%s epoch %s seq %d is neither stored nor inside a gap", l.device, l.epoch, seq)
-		case s == nil:
+		case rows.inGap(seq):
 			r.Gapped++
-		case s.event != f.event || s.rows != f.count:
-			r.violate("%s epoch %s seq %d: %d readings generated, %d stored", l.device, l.epoch, seq, f.count, s.rows)
+		case !rows.stored(seq):
+			r.violate("%s epoch %s seq %d is neither stored nor inside a gap", l.device, l.epoch, seq)
+		case f.event != rows.events[seq]:
+			r.violate("%s epoch %s seq %d: an event generated: %t, stored: %t", l.device, l.epoch, seq, f.event, rows.events[seq])
 		default:
 			r.Stored++
 		}
 	}
-	for seq := range rows.frames {
-		if _, ok := l.frames[seq]; !ok {
-			r.violate("%s epoch %s seq %d is stored but was never generated", l.device, l.epoch, seq)
-		}
-		newest = max(newest, seq)
+	for seq := range rows.events {
 		if !inRanges(rows.received, seq) {
 			r.violate("%s epoch %s seq %d is stored but not in the received ranges: it would be stored again", l.device, l.epoch, seq)
 		}
 	}
+	for _, have := range rows.received {
+		for seq := have[0]; seq <= have[1]; seq++ {
+			if _, ok := l.frames[seq]; !ok && !rows.inGap(seq) {
+				r.violate("%s epoch %s seq %d is stored but was never generated", l.device, l.epoch, seq)
+			}
+		}
+		newest = max(newest, have[1])
+	}
 	for seq := uint64(1); seq <= newest; seq++ {
-		if rows.frames[seq] == nil && !rows.inGap(seq) {
+		if !inRanges(rows.received, seq) && !rows.inGap(seq) {
 			r.violate("%s epoch %s seq %d is a hole without a gap", l.device, l.epoch, seq)
 		}
 	}
@@ -240,43 +217,11 @@ func (l *life) check(rows *epochRows, r *Report) {
 			}
 			acked[seq] = true
 			r.Acked++
-			if rows.frames[seq] == nil && !rows.inGap(seq) {
+			if !inRanges(rows.received, seq) && !rows.inGap(seq) {
 				r.violate("%s epoch %s seq %d was acked and is not stored", l.device, l.epoch, seq)
 			}
 		}
 	}
-}
-
-// generated reports whether a stored reading is one that the agent made, with the same value, quality and, where the clock was synced, time.
-func (l *life) generated(seq uint64, channel string, t int64, value any, quality, timeQuality int) bool {
-	f, ok := l.frames[seq]
-	if !ok {
-		return false
-	}
-	qualities := []schema.Quality{schema.QualityOK, schema.QualityFault, schema.QualityRange, schema.QualityStale, schema.QualitySim}
-	for _, s := range f.samples[channel] {
-		if qualities[quality] == s.quality && sameValue(s.value, value) && (timeQuality != 0 || f.t0ms+s.offsetMS == t) {
-			return true
-		}
-	}
-	return false
-}
-
-func sameValue(v schema.Value, stored any) bool {
-	f, isNumber := v.Float()
-	switch s := stored.(type) {
-	case nil:
-		return v.IsNull()
-	case float64:
-		return isNumber && s == f
-	case int64:
-		return isNumber && float64(s) == f
-	case string:
-		return v.Type() == schema.TypeString && v.Str() == s
-	case []byte:
-		return v.Type() == schema.TypeString && v.Str() == string(s)
-	}
-	return false
 }
 
 func inRanges(rs []schema.Range, seq uint64) bool {

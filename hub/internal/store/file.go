@@ -75,9 +75,9 @@ func openConn(file string) (*conn, error) {
 	return w, nil
 }
 
-// openReaders opens the pool that answers questions.
+// openReaders opens the pool that answers questions. Each connection keeps the statements it prepared: that is half of a small question's time.
 func openReaders(file string) (*sql.DB, error) {
-	name, err := dsn(file, map[string]string{"mode": "ro", "_query_only": "1"})
+	name, err := dsn(file, map[string]string{"mode": "ro", "_query_only": "1", "_stmt_cache_size": "64"})
 	if err != nil {
 		return nil, err
 	}

@@ -15,7 +15,7 @@ func TestQueriesBesideSealsSeeEverythingOnce(t *testing.T) {
 	t.Parallel()
 	s := openPaired(t)
 	describe(t, s)
-	const frames, per = 150, 10
+	const frames, per = 100, 10
 	ctx, stop := context.WithCancel(t.Context())
 	acked := make(chan uint64, 1)
 	acked <- 0
