@@ -24,6 +24,8 @@ RUN go mod download
 COPY . .
 COPY --from=dashboard /src/dashboard/dist dashboard/dist
 ARG VERSION=devel
+# As in the Makefile: fdatasync spares the journal of the file system.
+ENV CGO_CFLAGS="-O2 -g -DHAVE_FDATASYNC=1"
 RUN go build -trimpath -ldflags "-X github.com/telltale-iot/telltale/internal/cli.version=${VERSION}" -o /out/ ./hub ./firmware-sim
 
 # What both images share: a user without rights and a folder that keeps everything.

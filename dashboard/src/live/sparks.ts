@@ -60,8 +60,10 @@ export class Sparks {
     for (let i = 0; i < channels.length; i += CHANNELS) {
       const some = channels.slice(i, i + CHANNELS)
       const spanMs = some.map((c) => c.trail && pick(c.trail).spanMs).find(Boolean) ?? 60_000
-      const to = this.now()
-      const from = (Math.floor(to / spanMs) - SPARK_BUCKETS + 1) * spanMs
+      const now = this.now()
+      // To the end of the span that is not over: then the hub's buckets are our spans.
+      const from = (Math.floor(now / spanMs) - SPARK_BUCKETS + 1) * spanMs
+      const to = from + SPARK_BUCKETS * spanMs - 1
       const ids = some.map((c) => c.id)
       const history = await this.api.history({
         device: device.id,
@@ -73,7 +75,7 @@ export class Sparks {
       for (const s of history.series) {
         const channel = device.channel(s.ch)
         if (!channel) continue
-        if (channel.trail) pick(channel.trail).backfill(s.t_ms, s.mean ?? [], s.count ?? [], to)
+        if (channel.trail) pick(channel.trail).backfill(s.t_ms, s.mean ?? [], s.count ?? [], now)
         else channel.since ??= lastChange(s, from)
         channel.refreshed()
       }
