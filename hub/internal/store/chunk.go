@@ -28,6 +28,14 @@ type packer struct {
 	newT0MS, newID int64 // of the newest chunk written, the first of those that begin at that ms; 0 = none
 }
 
+// shrink gives back memory that only a large backlog needs.
+func (p *packer) shrink() {
+	const most = 1 << 14 // readings
+	if cap(p.points) > most || cap(p.merged) > most {
+		p.points, p.merged = nil, nil
+	}
+}
+
 const (
 	sqlChunkAt = `SELECT id, kind, t1_ms, n, data FROM chunk WHERE series_id = ?1 AND t0_ms <= ?2 ORDER BY t0_ms DESC, id DESC LIMIT 1`
 	sqlChunkT0 = `SELECT coalesce(min(t0_ms), 9223372036854775807) FROM chunk WHERE series_id = ?1 AND t0_ms > ?2`

@@ -23,7 +23,8 @@ type head struct {
 	series   map[int64]*memory
 	readings int
 	sets     map[int64]schema.Ranges // received sets by epoch row, where they differ from the table
-	swapped  chan struct{}           // closed when the head is replaced
+	swapped  chan struct{}           // closed when the head is replaced, or for good
+	closed   bool
 }
 
 func newHead() *head {
@@ -145,6 +146,7 @@ func (v memoryView) newest(beforeMS int64) (p point, ok bool) {
 type headView struct {
 	flushed uint64
 	swapped <-chan struct{}
+	closed  bool
 	series  []memoryView // in the order they were asked for
 }
 
@@ -152,7 +154,7 @@ func (h *head) view(ids ...int64) headView {
 	v := headView{series: make([]memoryView, len(ids))}
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	v.flushed, v.swapped = h.flushed, h.swapped
+	v.flushed, v.swapped, v.closed = h.flushed, h.swapped, h.closed
 	for i, id := range ids {
 		if m := h.series[id]; m != nil {
 			v.series[i] = memoryView{m.rooms, m.n}
@@ -186,4 +188,12 @@ func (h *head) replace(with *head) {
 	h.flushed, h.series, h.readings, h.sets = with.flushed, with.series, with.readings, with.sets
 	close(h.swapped)
 	h.swapped = make(chan struct{})
+}
+
+// close lets nobody wait any more for the head to be replaced.
+func (h *head) close() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.closed = true
+	close(h.swapped)
 }

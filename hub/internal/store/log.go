@@ -16,8 +16,8 @@ const (
 	sealEvery = 30 * time.Minute
 	// sealAt is the part of the ring that may be in use before its readings are packed; the rest takes any commit.
 	sealAt = 0.75
-	// maxHeadReadings bounds the readings in memory: about 40 MB.
-	maxHeadReadings = 1 << 21
+	// maxHeadReadings bounds the readings in memory: about 20 MB.
+	maxHeadReadings = 1 << 20
 	// sealAgain is how long after a failed seal the next one is tried.
 	sealAgain = 10 * time.Second
 )
@@ -46,16 +46,20 @@ func flushed(row scanner) (uint64, error) {
 // free is how many slots can be written before one that is not packed would be overwritten.
 func (w *writer) free() int { return w.slots - int(w.ring.Last()-w.head.flushed) }
 
-// makeRoom packs what is in the ring when it may not have room for jobs.
+// makeRoom packs what is in the ring when it may not have room for jobs. If that fails they may still fit. Error: the file cannot be opened any
+// more.
 func (w *writer) makeRoom(jobs []job) error {
 	bytes := 0
 	for _, j := range jobs {
 		bytes += j.bytes
 	}
-	if bytes == 0 || ring.Needs(bytes) <= w.free() {
+	if bytes == 0 || ring.Needs(bytes) <= w.free() || w.now().Before(w.retrySeal) {
 		return nil
 	}
-	return w.seal()
+	if err := w.sealNow(); err != nil && w.conn == nil {
+		return w.reopen()
+	}
+	return nil
 }
 
 // saveSlots writes the transaction's slots.

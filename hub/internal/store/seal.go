@@ -27,6 +27,7 @@ func (w *writer) seal() error {
 	w.ring.CloseSlot()
 	w.log.Debug("readings packed", "count", w.head.readings, "took", time.Since(began))
 	w.head.replace(next)
+	w.packer.shrink()
 	w.sealed, w.retrySeal, w.purgeAfter, w.lost = w.now(), time.Time{}, false, nil
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -144,5 +145,48 @@ func TestHoursAnswerWhereReadingsAreGone(t *testing.T) {
 	var minutes int64
 	if err := s.read.QueryRowContext(t.Context(), `SELECT min(minutes) FROM hour`).Scan(&minutes); err != nil || minutes != 1<<60-1 {
 		t.Errorf("minutes %x, %v", minutes, err)
+	}
+}
+
+// While chunks cannot be written readings are acked as long as the ring has room, then no longer, and after that all goes on by itself.
+func TestAFailingSealStopsAcksOnlyWhenTheRingIsFull(t *testing.T) {
+	t.Parallel()
+	var now atomic.Int64
+	now.Store(testT0)
+	s, err := Open(t.Context(), Options{Dir: t.TempDir(), CommitEvery: time.Millisecond, slots: 8, Now: func() time.Time { return time.UnixMilli(now.Load()) }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	pair(t, s, "lamp")
+	exec := func(statement string) {
+		t.Helper()
+		if err := s.writer.do(t.Context(), func(w *writer) error { return w.conn.exec(statement) }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec(`CREATE TRIGGER no BEFORE INSERT ON chunk BEGIN SELECT RAISE(ABORT, 'no chunk'); END`)
+	acked := 0
+	for seq := uint64(1); seq <= 12; seq++ {
+		err := appendAll(t, s, slotful("lamp", seq))[0]
+		if err == nil {
+			acked++
+		} else if !errors.Is(err, errRingFull) {
+			t.Fatal(err)
+		}
+	}
+	if acked < 7 || acked > 8 || s.Health() == nil {
+		t.Errorf("%d frames acked in 8 slots, health %v", acked, s.Health())
+	}
+	if got := audit(t, s, "lamp"); len(got) != acked*slotReadings {
+		t.Errorf("%d readings, want %d", len(got), acked*slotReadings)
+	}
+	exec(`DROP TRIGGER no`)
+	now.Add(sealAgain.Milliseconds())
+	for seq := uint64(1); seq <= 12; seq++ {
+		mustAppend(t, s, slotful("lamp", seq))
+	}
+	if got := audit(t, s, "lamp"); len(got) != 12*slotReadings || s.Health() != nil {
+		t.Errorf("%d readings, want %d; health %v", len(got), 12*slotReadings, s.Health())
 	}
 }

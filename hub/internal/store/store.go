@@ -168,6 +168,7 @@ func (s *Store) Close() error {
 		s.writer.stop()
 		s.purging.Wait()
 		<-s.writer.ended
+		s.head.close()
 		s.closeErr = s.read.Close()
 		if err := s.writer.conn.close(); s.closeErr == nil {
 			s.closeErr = err

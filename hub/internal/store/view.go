@@ -8,8 +8,12 @@ import (
 	"github.com/telltale-iot/telltale/hub/internal/store/pack"
 )
 
-// windowChunks is how many chunks one read transaction reads: a reader that stays inside one keeps the WAL from being used again.
-const windowChunks = 64
+const (
+	// windowChunks is how many chunks one read transaction reads: a reader that stays inside one keeps the WAL from being used again.
+	windowChunks = 64
+	// windowBytes bounds their packed readings in memory.
+	windowBytes = 1 << 20
+)
 
 // moment is the file and the head at one and the same time, for some series.
 type moment struct {
@@ -31,6 +35,9 @@ func (s *Store) at(ctx context.Context, f func(m *moment) error, series ...int64
 		same, err := m.try(f)
 		if same || err != nil {
 			return err
+		}
+		if m.head.closed {
+			return ErrClosed
 		}
 		select {
 		case <-m.head.swapped:
@@ -102,18 +109,18 @@ func (m *moment) window(s *Store, series, fromMS, toMS, need int64) (w window, e
 		return w, err
 	}
 	defer rows.Close()
-	end := fromMS
+	end, size := fromMS, 0
 	for rows.Next() {
 		var c chunk
 		if err := rows.Scan(&c.id, &c.kind, &c.t0MS, &c.t1MS, &c.readings, &c.n, &c.min, &c.max, &c.sum, &c.data); err != nil {
 			return w, err
 		}
 		c.scaled = c.sum * downscale
-		if len(w.chunks) >= s.window && c.t0MS > end { // readings of one ms stay together
+		if (len(w.chunks) >= s.window || size >= windowBytes) && c.t0MS > end { // readings of one ms stay together
 			w.toMS = c.t0MS - 1
 			break
 		}
-		end = max(end, c.t1MS)
+		end, size = max(end, c.t1MS), size+len(c.data)
 		w.chunks = append(w.chunks, c)
 	}
 	return w, rows.Err()

@@ -270,7 +270,7 @@ func (w *writer) commit(jobs []job) {
 // the returned one says that the store cannot write.
 func (w *writer) write(jobs []job, errs []error) error {
 	err := w.attempt(jobs, errs)
-	if err != nil {
+	if err != nil && !errors.Is(err, errRingFull) {
 		w.log.Warn("commit failed, opening the store again", "err", err)
 		err = w.attempt(jobs, errs)
 	}
@@ -316,12 +316,16 @@ func (w *writer) attempt(jobs []job, errs []error) (err error) {
 		}
 		return w.saveSlots()
 	})
-	if err != nil {
+	switch {
+	case err == nil:
+		w.settle()
+	case errors.Is(err, errRingFull): // rolled back without any trouble
+		w.ring.Rollback()
+		w.forget()
+	default:
 		w.drop()
-		return err
 	}
-	w.settle()
-	return nil
+	return err
 }
 
 // do1 runs one job. A frame's job needs no savepoint: it is refused before anything is written.
