@@ -6,7 +6,8 @@
 // uses, and frames beyond its bounded queue ([ErrFull]). When a commit fails (disk full, I/O error) nothing of it is acknowledged, the
 // file is opened anew, and the store works again as soon as the disk does. It never deletes a damaged file.
 //
-// One goroutine writes, on one connection, many frames per transaction; a small pool of read-only connections answers questions.
+// One goroutine writes, on one connection, many frames per transaction, into a ring of slots; from there readings are packed into chunks, each half
+// hour. A small pool of read-only connections answers questions from chunks and memory.
 // Why it is built this way stands in DESIGN.md. Start reading at [Store.Append], then writer.run.
 package store
 
