@@ -144,23 +144,41 @@ func (v memoryView) newest(beforeMS int64) (p point, ok bool) {
 
 // headView is the head as it was at one moment, for some series.
 type headView struct {
-	flushed uint64
-	swapped <-chan struct{}
-	closed  bool
-	series  []memoryView // in the order they were asked for
+	flushed  uint64
+	swapped  <-chan struct{}
+	closed   bool
+	readings int          // of all series
+	series   []memoryView // in the order they were asked for
 }
 
 func (h *head) view(ids ...int64) headView {
 	v := headView{series: make([]memoryView, len(ids))}
 	h.mu.RLock()
 	defer h.mu.RUnlock()
-	v.flushed, v.swapped, v.closed = h.flushed, h.swapped, h.closed
+	v.flushed, v.swapped, v.closed, v.readings = h.flushed, h.swapped, h.closed, h.readings
 	for i, id := range ids {
 		if m := h.series[id]; m != nil {
 			v.series[i] = memoryView{m.rooms, m.n}
 		}
 	}
 	return v
+}
+
+// oldest returns the time of the oldest reading in memory, Unix ms; 0 = there is none.
+func (h *head) oldest() int64 {
+	h.mu.RLock()
+	defer h.mu.RUnlock()
+	oldest := int64(0)
+	for _, m := range h.series {
+		memoryView{m.rooms, m.n}.each(func(r *room, n int) {
+			for _, t := range r.tMS[:n] {
+				if oldest == 0 || t < oldest {
+					oldest = t
+				}
+			}
+		})
+	}
+	return oldest
 }
 
 // received returns a set that is not in the table yet.

@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -40,6 +41,8 @@ type Options struct {
 	CommitEvery time.Duration
 	// Log receives what a person should know; nil = nothing is logged.
 	Log *slog.Logger
+	// Budget is how many bytes the store's files may take before the oldest readings go; 0 = as many as the disk has.
+	Budget int64
 	// Now is the hub's clock; nil = time.Now.
 	Now func() time.Time
 	// OnCommit is told about every commit, from the writer's goroutine; it must not block. nil = nobody listens.
@@ -68,7 +71,11 @@ type Store struct {
 	head       *head // what is committed and not packed; the writer changes it
 	read       *sql.DB
 	window     int // chunks of a read transaction
-	purging    sync.WaitGroup
+	room       atomic.Pointer[Room]
+	shed       shedder
+	stopKeeper context.CancelFunc
+	keeping    sync.WaitGroup
+	purging    sync.WaitGroup // what deletes in small steps
 	closeOnce  sync.Once
 	closeErr   error
 }
@@ -91,7 +98,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{log: o.Log, now: o.Now, window: windowChunks, unlock: unlock}
+	s := &Store{log: o.Log, now: o.Now, window: windowChunks, unlock: unlock, shed: shedder{wake: make(chan struct{}, 1)}}
 	if err := s.open(ctx, o); err != nil {
 		_ = unlock() // the first error is the one to tell
 		return nil, fmt.Errorf("open store %s: %w", filepath.Join(o.Dir, fileName), err)
@@ -121,6 +128,9 @@ func (s *Store) open(ctx context.Context, o Options) error {
 		return err
 	}
 	go s.writer.run()
+	ctx, s.stopKeeper = context.WithCancel(context.WithoutCancel(ctx))
+	s.keeping.Go(func() { (&keeper{s: s, dir: o.Dir, budget: o.Budget}).run(ctx) })
+	poke(s.shed.wake)
 	if forgotten || freed {
 		s.purging.Go(s.purgeForgotten)
 	}
@@ -134,7 +144,7 @@ func (s *Store) start(ctx context.Context, o Options, file string, c *conn) (fre
 		return false, err
 	}
 	s.writer = newWriter(file, c, o)
-	s.writer.life, s.head = life, s.writer.head
+	s.writer.life, s.writer.trouble, s.head = life, s.shed.wake, s.writer.head
 	if err := s.writer.makeRing(cmp.Or(o.slots, ringSlots)); err != nil {
 		return false, inWords(err)
 	}
@@ -151,8 +161,11 @@ func (s *Store) HubID() string { return s.hubID }
 // start. Copies that cannot be told apart stand in DESIGN.md.
 func (s *Store) Generation() string { return s.generation }
 
-// Health returns nil while commits succeed, else why the last one did not.
+// Health returns nil while commits succeed, else why the last one did not; [ErrNoRoom] while the disk is full.
 func (s *Store) Health() error {
+	if s.writer.noRoom.Load() {
+		return ErrNoRoom
+	}
 	if p := s.writer.failing.Load(); p != nil {
 		return *p
 	}
@@ -166,7 +179,9 @@ func (s *Store) Queued() (readings, jobs int) { return s.writer.queued() }
 // questions an error.
 func (s *Store) Close() error {
 	s.closeOnce.Do(func() {
+		s.stopKeeper()
 		s.writer.stop()
+		s.keeping.Wait()
 		s.purging.Wait()
 		<-s.writer.ended
 		s.head.close()

@@ -60,6 +60,7 @@ type job struct {
 	bytes    int                 // of the ring, at most
 	frame    bool                // a frame of a device: refused before anything is written, or written whole
 	seal     bool                // done waits until all readings so far are packed
+	after    func(*conn) error   // after the commit, outside a transaction; its error goes to done; nil = nothing
 }
 
 // writer owns the connection that writes. Its goroutine is the only one that touches the fields below ended, and the only one that changes head.
@@ -70,6 +71,8 @@ type writer struct {
 	now      func() time.Time
 	onCommit func(CommitInfo)
 	failing  atomic.Pointer[error] // why the last commit failed; nil = it did not
+	noRoom   atomic.Bool           // the disk is full: frames are not stored
+	trouble  chan<- struct{}       // poked when a commit failed
 
 	mu       sync.Mutex
 	queue    []job
@@ -147,7 +150,26 @@ func (w *writer) do(ctx context.Context, f func(*writer) error) error {
 	}
 }
 
-func poke(c chan struct{}) {
+// checkpoint brings what is committed from the WAL into the file, as far as no reader is in the way, so that the file shrinks when pages were
+// given back.
+func (w *writer) checkpoint(ctx context.Context) error {
+	result := make(chan error, 1)
+	j := job{done: func(err error) { result <- err }, after: func(c *conn) error {
+		var busy, frames, done int
+		return c.row(`PRAGMA wal_checkpoint(PASSIVE)`).Scan(&busy, &frames, &done)
+	}}
+	if err := w.push(j, true); err != nil {
+		return err
+	}
+	select {
+	case err := <-result:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func poke(c chan<- struct{}) {
 	select {
 	case c <- struct{}{}:
 	default: // it is poked already
@@ -246,6 +268,7 @@ func (w *writer) commit(jobs []job) {
 	if info.Err != nil {
 		w.log.Error("readings cannot be stored", "err", info.Err)
 		w.failing.Store(&info.Err)
+		poke(w.trouble)
 	} else {
 		w.failing.Store(nil)
 		info.Readings, info.Duplicates = w.stored, w.duplicates
@@ -254,6 +277,9 @@ func (w *writer) commit(jobs []job) {
 	for i, j := range jobs {
 		if j.frame {
 			info.Frames++
+		}
+		if j.after != nil && errs[i] == nil {
+			errs[i] = j.after(w.conn)
 		}
 		if j.done != nil && !j.seal {
 			j.done(errs[i])
@@ -333,6 +359,8 @@ func (w *writer) do1(j job) error {
 	var err error
 	switch {
 	case j.write == nil:
+	case j.frame && w.noRoom.Load():
+		err = ErrNoRoom
 	case j.frame:
 		err = j.write(w)
 	default:
