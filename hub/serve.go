@@ -17,16 +17,18 @@ import (
 
 // settings are the flags that set app.Config. Nil means: neither flag nor environment said anything.
 type settings struct {
-	File         string         `name:"config" type:"path" placeholder:"FILE" help:"File with settings (YAML); 'hub config' prints one."`
-	Listen       *string        `placeholder:"ADDR" help:"Address to listen on (127.0.0.1:8080)."`
-	AllowNetwork *bool          `help:"Let other machines in. There are no accounts yet: whoever reaches the hub can command it."`
-	Host         []string       `placeholder:"NAME" help:"Name the hub is reached by, beside localhost and its own addresses. Repeatable."`
-	Origin       []string       `placeholder:"URL" help:"Origin of another front end that may use this hub. Repeatable."`
-	Data         *string        `placeholder:"DIR" help:"Folder that keeps everything."`
-	CommitEvery  *time.Duration `placeholder:"1s" help:"How long readings are collected before they are written durably; 5s spares a card."`
-	Grace        *time.Duration `placeholder:"8s" help:"How long stopping may take."`
-	LogLevel     *string        `placeholder:"info" help:"debug, info, warn or error."`
-	LogFormat    *string        `placeholder:"text" help:"text or json."`
+	File          string         `name:"config" type:"path" placeholder:"FILE" help:"File with settings (YAML); 'hub config' prints one."`
+	Listen        *string        `placeholder:"ADDR" help:"Address to listen on (127.0.0.1:8080)."`
+	AllowNetwork  *bool          `help:"Let other machines in. There are no accounts yet: whoever reaches the hub can command it."`
+	Host          []string       `placeholder:"NAME" help:"Name the hub is reached by, beside localhost and its own addresses. Repeatable."`
+	Origin        []string       `placeholder:"URL" help:"Origin of another front end that may use this hub. Repeatable."`
+	Data          *string        `placeholder:"DIR" help:"Folder that keeps everything."`
+	CommitEvery   *time.Duration `placeholder:"1s" help:"How long readings are collected before they are written durably and acked; 5s spares a card."`
+	StorageBudget *app.Bytes     `placeholder:"8GB" help:"How large the store may grow before the oldest readings go (as the disk allows)."`
+	CardEndurance *app.Bytes     `placeholder:"15TB" help:"How much may be written to the card before it wears out (a guess by its size)."`
+	Grace         *time.Duration `placeholder:"8s" help:"How long stopping may take."`
+	LogLevel      *string        `placeholder:"info" help:"debug, info, warn or error."`
+	LogFormat     *string        `placeholder:"text" help:"text or json."`
 }
 
 // load puts default, file, environment and flags together, in this order.
@@ -41,6 +43,8 @@ func (s *settings) load() (app.Config, error) {
 	set(&c.AllowNetwork, s.AllowNetwork)
 	set(&c.Data, s.Data)
 	set(&c.CommitEvery, s.CommitEvery)
+	set(&c.StorageBudget, s.StorageBudget)
+	set(&c.CardEndurance, s.CardEndurance)
 	set(&c.Grace, s.Grace)
 	set(&c.LogLevel, s.LogLevel)
 	set(&c.LogFormat, s.LogFormat)
@@ -110,11 +114,13 @@ allow_network: %t     # let other machines in; there are no accounts yet
 hosts: [%s]           # names the hub is reached by, beside localhost and its own addresses
 origins: [%s]         # origins of other front ends, "https://hub.example"
 data: %q              # folder that keeps everything
-commit_every: %s      # how long readings are collected before they are written durably; 5s spares a card
+commit_every: %s      # how long readings are collected before they are written durably
+storage_budget: %q    # how large the store may grow before the oldest readings go, "8GB"; 0 = as the disk allows
+card_endurance: %q    # how much may be written to the disk before it wears out, "15TB"; 0 = a guess by its size
 grace: %s             # how long stopping may take
 log_level: %s         # debug, info, warn or error
 log_format: %s        # text or json
-`, c.Listen, c.AllowNetwork, quoted(c.Hosts), quoted(c.Origins), c.Data, c.CommitEvery, c.Grace, c.LogLevel, c.LogFormat)
+`, c.Listen, c.AllowNetwork, quoted(c.Hosts), quoted(c.Origins), c.Data, c.CommitEvery, c.StorageBudget.String(), c.CardEndurance.String(), c.Grace, c.LogLevel, c.LogFormat)
 	return err
 }
 

@@ -31,6 +31,7 @@ import (
 	"github.com/telltale-iot/telltale/hub/internal/room"
 	"github.com/telltale-iot/telltale/hub/internal/socket"
 	"github.com/telltale-iot/telltale/hub/internal/store"
+	"github.com/telltale-iot/telltale/hub/internal/wear"
 	"github.com/telltale-iot/telltale/schema"
 )
 
@@ -77,6 +78,7 @@ type Hub struct {
 	sessions *auth.Sessions
 	socket   *socket.Server
 	metrics  *metrics.Registry
+	wear     *wear.Gauge
 	commits  commitCounts
 }
 
@@ -99,7 +101,7 @@ func New(ctx context.Context, c Config, o Options) (*Hub, error) {
 		}
 	}
 	var err error
-	h.store, err = store.Open(ctx, store.Options{Dir: c.Data, CommitEvery: c.CommitEvery, Log: o.Log, OnCommit: h.committed})
+	h.store, err = store.Open(ctx, store.Options{Dir: c.Data, CommitEvery: c.CommitEvery, Log: o.Log, Budget: c.StorageBudget.Int64(), OnCommit: h.committed})
 	if err != nil {
 		return nil, errors.Join(err, h.listener.Close())
 	}
@@ -111,6 +113,7 @@ func New(ctx context.Context, c Config, o Options) (*Hub, error) {
 
 // wire makes the parts and connects them.
 func (h *Hub) wire(ctx context.Context, files fs.FS) error {
+	h.wear = wear.New(func() int64 { return int64(h.commits.readings.Load()) }, nil)
 	h.rooms = room.New(room.Options{OnWatch: h.watched, OnEncoded: h.commits.encoded})
 	h.presence = presence.New(presence.Options{Store: h.store, Rooms: h.rooms, Log: h.log})
 	h.ingest = ingest.New(ingest.Options{Store: h.store, Rooms: shown{h}, Log: h.log})
@@ -123,7 +126,7 @@ func (h *Hub) wire(ctx context.Context, files fs.FS) error {
 	h.countAll()
 	var err error
 	h.handler, err = api.New(api.Options{
-		Devices: people{h}, Records: people{h}, Commander: h.commands, NewCode: h.pairing.NewCode, Info: h.info, Tail: h.tail, Ready: h.ready,
+		Devices: people{h}, Records: people{h}, Storage: storage{h}, Commander: h.commands, NewCode: h.pairing.NewCode, Info: h.info, Tail: h.tail, Ready: h.ready,
 		Agent: h.socket.AgentHandler(), Live: h.socket.LiveHandler(), Metrics: h.metrics.Handler(), Page: files,
 		Hosts: h.config.Hosts, Origins: h.config.Origins, Refused: h.metrics.Refused, Log: h.log,
 	})
@@ -189,6 +192,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	run("presence", h.presence.Run)
 	run("commands", h.commands.Run)
 	run("sockets", h.socket.Run)
+	run("wear", h.wear.Run)
 	web := webServer(h.handler, h.log)
 	all.Go(func() {
 		if err := web.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {
@@ -237,7 +241,10 @@ func (h *Hub) ready() error {
 	if h.draining.Load() {
 		return errors.New("the hub is stopping")
 	}
-	if h.store.Health() != nil {
+	switch err := h.store.Health(); {
+	case errors.Is(err, store.ErrNoRoom):
+		return errors.New("the disk is full; nothing is stored until there is room")
+	case err != nil:
 		return errors.New("the store cannot write; the hub's log says why")
 	}
 	return nil

@@ -27,6 +27,10 @@ type Config struct {
 	Data string `yaml:"data"`
 	// CommitEvery is how long readings are collected before they are written durably and acked: 5s spares a card, shorter wears it more.
 	CommitEvery time.Duration `yaml:"commit_every"`
+	// StorageBudget is how large the store's files may grow before the oldest readings go; 0 = as the disk allows.
+	StorageBudget Bytes `yaml:"storage_budget"`
+	// CardEndurance is how many bytes may be written to the disk before it wears out, by its maker; 0 = guessed from its size.
+	CardEndurance Bytes `yaml:"card_endurance"`
 	// Grace is how long stopping may take: agents and pages are told, the store is emptied.
 	Grace time.Duration `yaml:"grace"`
 	// LogLevel is debug, info, warn or error.
@@ -34,6 +38,9 @@ type Config struct {
 	// LogFormat is text or json.
 	LogFormat string `yaml:"log_format"`
 }
+
+// minBudget is the least budget that makes sense: the log of the newest readings and SQLite's own journal take some 30 MB.
+const minBudget = 100_000_000
 
 // Default returns the configuration of a hub that nobody configured.
 func Default() Config {
@@ -66,6 +73,10 @@ func (c *Config) Validate() error {
 		return errors.New("data must name a folder")
 	case c.CommitEvery < time.Millisecond || c.CommitEvery > 10*time.Second:
 		return fmt.Errorf("commit_every %s must be 1ms to 10s", c.CommitEvery)
+	case c.StorageBudget < 0 || c.StorageBudget > 0 && c.StorageBudget < minBudget:
+		return fmt.Errorf("storage_budget %s must be 0 (as the disk allows) or at least %s", c.StorageBudget, Bytes(minBudget))
+	case c.CardEndurance < 0:
+		return fmt.Errorf("card_endurance %s must not be negative", c.CardEndurance)
 	case c.Grace < time.Second || c.Grace > 5*time.Minute:
 		return fmt.Errorf("grace %s must be 1s to 5m", c.Grace)
 	case level.UnmarshalText([]byte(c.LogLevel)) != nil:

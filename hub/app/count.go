@@ -46,11 +46,25 @@ func (h *Hub) countAll() {
 	total("telltale_room_encoded_bytes_total", "Bytes of these frames.", &c.encodedBytes)
 	m.Gauge("telltale_store_queued_readings", "Readings that wait for a commit.", func() float64 { n, _ := h.store.Queued(); return float64(n) })
 	m.Gauge("telltale_store_queued_jobs", "Other writes that wait for a commit.", func() float64 { _, n := h.store.Queued(); return float64(n) })
+	m.Gauge("telltale_disk_free_bytes", "Room on the store's disk.", func() float64 { return float64(h.store.Room().FreeBytes) })
+	m.Gauge("telltale_store_file_bytes", "Size of the store's files.", func() float64 { return float64(h.store.Room().FileBytes) })
+	m.Gauge("telltale_store_room", "Room for readings: 0 enough, 1 tight (the oldest go), 2 full (nothing is stored).", h.roomNumber)
+	m.Counter("telltale_disk_written_bytes_total", "Bytes that the hub handed to its disk.", func() float64 { return float64(h.wear.Pace().Written) })
 	m.Gauge("telltale_rooms", "Rooms: one per device and the fleet.", func() float64 { return float64(h.rooms.Count()) })
 	m.Gauge("telltale_devices", "Devices paired.", func() float64 { n, _ := h.presence.Count(); return float64(n) })
 	m.Gauge("telltale_devices_online", "Devices connected.", func() float64 { _, n := h.presence.Count(); return float64(n) })
 	h.countIngest()
 	h.countSocket()
+}
+
+func (h *Hub) roomNumber() float64 {
+	switch h.store.Room().State {
+	case store.RoomTight:
+		return 1
+	case store.RoomFull:
+		return 2
+	}
+	return 0
 }
 
 func (h *Hub) countIngest() {

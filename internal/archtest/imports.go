@@ -88,6 +88,7 @@ func libraries() []library {
 		{"database/sql", []string{"hub/internal/store", "e2e", "bench"}, false, "nothing but the store knows SQL"},
 		{"github.com/alecthomas/kong", []string{"internal/cli"}, false, "programs speak to internal/cli"},
 		{"github.com/goccy/go-yaml", []string{"internal/yamlfile"}, false, "programs speak to internal/yamlfile"},
+		{"github.com/dustin/go-humanize", []string{"hub/app"}, false, "reads amounts of storage as people write them"},
 		{"github.com/prometheus/", []string{"hub/internal/metrics"}, false, "one package owns the metrics library"},
 		{"github.com/warthog618/go-gpiocdev", []string{"device-agent/host"}, false, "one package owns the machine's pins"},
 		{"periph.io/x/host/", []string{"device-agent/host"}, false, "one package owns the machine's buses"},

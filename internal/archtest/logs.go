@@ -13,7 +13,7 @@ func logKeys() []string {
 	return []string{
 		"actor", "addr", "age", "agent", "area", "attempt", "backlog", "batch", "bus", "bytes", "channel", "code", "command",
 		"commit", "conn", "count", "data", "device", "devices", "doing", "driver", "dropped", "entity", "epoch", "err", "expires", "fault",
-		"file", "files", "first", "frame", "from", "host", "hub", "interval", "kind", "last", "level", "limit", "listen",
+		"file", "files", "first", "frame", "free", "from", "host", "hub", "interval", "kind", "last", "level", "limit", "listen",
 		"method", "name", "offset", "origin", "outbox", "path", "pin", "problem", "queued", "reason", "remote", "retry", "room",
 		"rooms", "rule", "scenario", "segment", "sensor", "seq", "session", "signal", "silent", "size", "stack", "state",
 		"status", "there", "to", "took", "type", "until", "url", "user", "uses", "version", "wait", "who", "window",

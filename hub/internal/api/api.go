@@ -57,9 +57,10 @@ type Commander interface {
 
 // Options of [New].
 type Options struct {
-	// Devices, Records and Commander answer.
+	// Devices, Records, Storage and Commander answer.
 	Devices   Devices
 	Records   Records
+	Storage   Storage
 	Commander Commander
 	// NewCode makes a pairing code.
 	NewCode func(schema.PairingRequest) (schema.PairingCode, error)
@@ -119,6 +120,7 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("POST /api/v1/devices/{id}/commands", s.ask)
 	mux.HandleFunc("GET /api/v1/commands/{id}", s.command)
 	mux.HandleFunc("POST /api/v1/commands/{id}/cancel", s.cancel)
+	s.storageRoutes(mux)
 	mux.HandleFunc("POST /api/v1/pairing-codes", s.newCode)
 	mux.HandleFunc("GET /api/v1/tail", s.tail)
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {

@@ -45,7 +45,7 @@ func (s *Store) keepToRules(ctx context.Context) error {
 		return err
 	})
 	if deleted > 0 {
-		s.log.Info("old readings were deleted, as the retention rules say", "chunks", deleted)
+		s.log.Info("old readings were deleted, as the retention rules say", "count", deleted)
 	}
 	if err != nil {
 		return fmt.Errorf("keep to the retention rules: %w", err)
@@ -130,4 +130,32 @@ func (s *Store) oldest(ctx context.Context) (int64, error) {
 		return err
 	})
 	return first, err
+}
+
+// Held is what the store holds.
+type Held struct {
+	Readings int64 // one by one
+	Packed   int64 // of them, in chunks
+	Bytes    int64 // of the chunks
+	OldestMS int64 // oldest of them, Unix ms; 0 = none
+}
+
+// Held counts what is kept reading by reading.
+func (s *Store) Held(ctx context.Context) (Held, error) {
+	var h Held
+	err := s.at(ctx, func(m *moment) error {
+		h.Readings = int64(m.head.readings)
+		return m.row(sqlTotal).Scan(&h.Packed, &h.Bytes)
+	})
+	if err == nil {
+		h.OldestMS, err = s.oldest(ctx)
+	}
+	if err != nil {
+		return h, fmt.Errorf("count what is held: %w", err)
+	}
+	h.Readings += h.Packed
+	if h.OldestMS == 0 {
+		h.OldestMS = s.head.oldest()
+	}
+	return h, nil
 }

@@ -116,7 +116,7 @@ func (k *keeper) look(ctx context.Context) error {
 		}
 		r.GoneBeforeMS = gone
 		k.s.room.Store(&r)
-		k.s.log.Warn("the oldest readings were deleted for lack of room; their hourly values stay", "before", time.UnixMilli(gone).UTC().Format(time.RFC3339))
+		k.s.log.Warn("the oldest readings were deleted for lack of room; their hourly values stay", "until", time.UnixMilli(gone).UTC().Format(time.RFC3339))
 	}
 }
 
