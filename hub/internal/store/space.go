@@ -181,13 +181,21 @@ func (k *keeper) ensureBallast(r Room) error {
 	if err != nil {
 		return fmt.Errorf("lay down ballast: %w", err)
 	}
-	zeros := make([]byte, 1<<16)
-	for left := want; left > 0 && err == nil; left -= int64(len(zeros)) {
-		_, err = f.Write(zeros[:min(left, int64(len(zeros)))])
-	}
+	err = reserve(f, want)
 	if err = errors.Join(err, f.Close()); err != nil {
 		k.dropBallast()
 		return fmt.Errorf("lay down ballast: %w", err)
+	}
+	return nil
+}
+
+// writeZeros takes up room where the file system cannot reserve it.
+func writeZeros(f *os.File, size int64) error {
+	zeros := make([]byte, 1<<16)
+	for left := size; left > 0; left -= int64(len(zeros)) {
+		if _, err := f.Write(zeros[:min(left, int64(len(zeros)))]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
