@@ -10,7 +10,7 @@ import (
 func (b *Box) ackGaps() {
 	var left []Record
 	for _, g := range b.gaps {
-		for _, part := range b.acked.without(g.Seq, g.Last) {
+		for _, part := range b.acked.Without(g.Seq, g.Last) {
 			p := g
 			p.Seq, p.Last = part[0], part[1]
 			left = append(left, p)

@@ -239,14 +239,14 @@ func (b *Box) loadSegments(names []string) (broken bool) {
 // findHoles makes gaps of the numbers that were claimed and are nowhere: the process died with them in memory, or they were damaged.
 // Some of them were acked; the hub's answer to the next hello takes those out again.
 func (b *Box) findHoles(m meta, broken bool) {
-	var have rangeSet
+	var have schema.Ranges
 	for _, s := range b.segs {
 		for _, r := range b.read(s) {
-			have.add(r.Seq, r.Seq)
+			have.Add(r.Seq, r.Seq)
 		}
 	}
 	for _, g := range b.gaps {
-		have.add(g.Seq, g.Last)
+		have.Add(g.Seq, g.Last)
 	}
 	newest, since := uint64(0), m.WallMS
 	if n := len(b.segs); n > 0 {
@@ -255,7 +255,7 @@ func (b *Box) findHoles(m meta, broken bool) {
 			since = max(since, frames[len(frames)-1].TimeMS)
 		}
 	}
-	for _, hole := range have.without(b.floor, b.next-1) {
+	for _, hole := range have.Without(b.floor, b.next-1) {
 		g := Record{Seq: hole[0], Last: hole[1], TimeMS: since, ToMS: b.o.WallMS(), Reason: schema.GapRestart}
 		if broken && hole[0] < newest {
 			g.Reason = schema.GapDamaged

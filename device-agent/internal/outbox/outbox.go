@@ -103,7 +103,7 @@ type Box struct {
 	file     disk.File
 	nextFile uint64
 	gaps     []Record
-	acked    rangeSet
+	acked    schema.Ranges
 	dropped  uint64
 
 	firstOwn  uint64 // first number this process gave out or can give out
@@ -235,7 +235,7 @@ func (b *Box) frameAfter(after uint64) (Record, bool) {
 			continue
 		}
 		for _, r := range b.read(s) {
-			if r.Seq > after && !b.acked.has(r.Seq) && !b.inGap(r.Seq) {
+			if r.Seq > after && !b.acked.Has(r.Seq) && !b.inGap(r.Seq) {
 				return r, true
 			}
 		}
@@ -262,10 +262,10 @@ func (b *Box) Ack(ranges []schema.Range) {
 	defer b.mu.Unlock()
 	for _, r := range ranges {
 		lo, hi := max(r[0], b.floor), min(r[1], b.next-1)
-		b.acked.add(lo, hi)
+		b.acked.Add(lo, hi)
 	}
 	b.mem = slices.DeleteFunc(b.mem, func(f frame) bool {
-		if !b.acked.has(f.seq) {
+		if !b.acked.Has(f.seq) {
 			return false
 		}
 		b.memBytes -= len(f.data) + frameOverhead
@@ -287,13 +287,13 @@ func (b *Box) Ack(ranges []schema.Range) {
 	if len(b.segs) > 0 {
 		keep = min(keep, b.segs[0].first) // its acked frames are still on the disk
 	}
-	b.acked.trim(keep)
+	b.acked.Trim(keep)
 }
 
 // done reports whether every number of the segment is acked or has a gap in its place. Numbers inside its range that it does not hold
 // were acked before it was written, or are gaps: so the file need not be read.
 func (b *Box) done(s *segment) bool {
-	for _, part := range b.acked.without(s.first, s.last) {
+	for _, part := range b.acked.Without(s.first, s.last) {
 		lo := part[0]
 		for _, g := range b.gaps {
 			if g.Seq <= lo && lo <= g.Last {
@@ -366,7 +366,7 @@ func (b *Box) Stat() Stat {
 	s := Stat{Epoch: b.epoch, Last: b.next - 1, Dropped: b.dropped, RAM: b.memBytes, Disk: b.diskBytes()}
 	s.Backlog = uint64(len(b.mem) + len(b.gaps))
 	for _, g := range b.segs {
-		s.Backlog += uint64(g.count) - min(b.acked.count(g.first, g.last), uint64(g.count))
+		s.Backlog += uint64(g.count) - min(b.acked.Count(g.first, g.last), uint64(g.count))
 	}
 	if s.Backlog > 0 {
 		if r, ok := b.nextAfter(b.floor - min(b.floor, 1)); ok {

@@ -6,7 +6,7 @@ import "github.com/telltale-iot/telltale/schema"
 func (b *Box) Refuse(seq uint64) (Record, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if seq == 0 || seq >= b.next || b.acked.has(seq) {
+	if seq == 0 || seq >= b.next || b.acked.Has(seq) {
 		return Record{}, false
 	}
 	r, ok := b.frameAfter(seq - 1)

@@ -151,9 +151,9 @@ func (b *Box) keep(s *segment, frames []Record) {
 func (b *Box) lose(s *segment, left []Record) {
 	have := slices.Clone(b.acked)
 	for _, r := range left {
-		have.add(r.Seq, r.Seq)
+		have.Add(r.Seq, r.Seq)
 	}
-	for _, hole := range have.without(s.first, s.last) {
+	for _, hole := range have.Without(s.first, s.last) {
 		b.addGap(Record{Seq: hole[0], Last: hole[1], Reason: schema.GapDamaged})
 		b.dropped += hole[1] - hole[0] + 1
 	}
@@ -281,7 +281,7 @@ func (b *Box) dropOldest() {
 	lo, hi, n := uint64(0), uint64(0), uint64(0)
 	var from, to int64
 	for _, r := range b.read(s) {
-		if b.acked.has(r.Seq) {
+		if b.acked.Has(r.Seq) {
 			continue
 		}
 		if lo == 0 {

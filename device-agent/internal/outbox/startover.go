@@ -35,10 +35,10 @@ func (b *Box) StartOver(have []schema.Range) error {
 	if err != nil {
 		return err
 	}
-	var stored rangeSet
+	var stored schema.Ranges
 	for _, r := range have {
 		if r[0] < b.firstOwn {
-			stored.add(r[0], min(r[1], b.firstOwn-1))
+			stored.Add(r[0], min(r[1], b.firstOwn-1))
 		}
 	}
 	if b.file != nil {
@@ -49,21 +49,21 @@ func (b *Box) StartOver(have []schema.Range) error {
 	b.segs, b.mem, b.gaps, b.acked, b.memBytes = nil, nil, nil, nil, 0
 	b.epoch, b.next, b.floor, b.reserved, b.firstOwn, b.confirmed = epoch, 1, 1, 0, 1, true
 	for _, g := range gaps {
-		for range stored.without(g.Seq, g.Last) { // one number stands for the whole stretch: the old ones mean nothing now
+		for range stored.Without(g.Seq, g.Last) { // one number stands for the whole stretch: the old ones mean nothing now
 			b.addGap(Record{Seq: b.next, Last: b.next, TimeMS: g.TimeMS, ToMS: g.ToMS, Reason: g.Reason})
 			b.next++
 		}
 	}
 	for _, s := range segs {
 		for _, r := range slices.Clone(b.read(s)) {
-			if !stored.has(r.Seq) {
+			if !stored.Has(r.Seq) {
 				b.again(r.TimeMS, r.Payload, r.Boot)
 			}
 		}
 		b.remove(s)
 	}
 	for _, f := range mem {
-		if !stored.has(f.seq) {
+		if !stored.Has(f.seq) {
 			b.again(f.tms, f.data, "")
 		}
 	}
@@ -109,19 +109,19 @@ func (b *Box) Void() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.acked = nil
-	var have rangeSet
+	var have schema.Ranges
 	for _, s := range b.segs {
 		for _, r := range b.read(s) {
-			have.add(r.Seq, r.Seq)
+			have.Add(r.Seq, r.Seq)
 		}
 	}
 	for i := range b.mem {
-		have.add(b.mem[i].seq, b.mem[i].seq)
+		have.Add(b.mem[i].seq, b.mem[i].seq)
 	}
 	for _, g := range b.gaps {
-		have.add(g.Seq, g.Last)
+		have.Add(g.Seq, g.Last)
 	}
-	for _, hole := range have.without(b.floor, b.next-1) {
+	for _, hole := range have.Without(b.floor, b.next-1) {
 		b.addGap(Record{Seq: hole[0], Last: hole[1], Reason: schema.GapDamaged})
 	}
 }
