@@ -26,8 +26,9 @@ import (
 const (
 	// SegmentBytes bounds one file: small enough to be read back whole, large enough that a day is not a thousand files.
 	SegmentBytes = 256 << 10
-	// maxGaps bounds the gap records kept; above it the nearest two become one.
-	maxGaps = 64
+	// maxGaps is how many gap records are kept before neighbours become one; mostGaps bounds them even when frames lie between all of
+	// them, because meta holds them all in one record (at most 120 bytes each).
+	maxGaps, mostGaps = 64, 512
 	// leastClaim and mostClaim bound how many sequence numbers one write of meta claims ahead. After a crash nobody can tell a claimed
 	// number that was lost from one that was never used: all become a gap. So a claim is twice what the last heartbeat used.
 	leastClaim, mostClaim = 64, 1024

@@ -193,6 +193,9 @@ func (b *Box) spillSome() error {
 	for b.diskBytes() > b.o.MaxDisk-SegmentBytes && len(b.segs) > 1 {
 		b.dropOldest()
 	}
+	if len(b.mem) == 0 { // joining gaps can give up what was waiting
+		return nil
+	}
 	if err := b.openSegment(); err != nil {
 		return err
 	}
