@@ -61,6 +61,8 @@ type Options struct {
 	Host device.Host
 	// Dir is the state folder; it belongs to this agent alone.
 	Dir string
+	// OpenDisk opens a folder below Dir; nil = the real one. For tests of disks that fail.
+	OpenDisk func(path string) (disk.Disk, error)
 	// Clock tells the time.
 	Clock device.Clock
 	// Dial opens connections to the hub; nil = the network.
@@ -169,11 +171,15 @@ func (a *Agent) openState() error {
 	if err != nil {
 		return err
 	}
-	boxDir, err := disk.OpenDir(filepath.Join(a.o.Dir, "outbox"))
+	open := a.o.OpenDisk
+	if open == nil {
+		open = func(path string) (disk.Disk, error) { return disk.OpenDir(path) }
+	}
+	boxDir, err := open(filepath.Join(a.o.Dir, "outbox"))
 	if err != nil {
 		return err
 	}
-	journalDir, err := disk.OpenDir(filepath.Join(a.o.Dir, "journal"))
+	journalDir, err := open(filepath.Join(a.o.Dir, "journal"))
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/telltale-iot/telltale/device-agent/agent"
 	"github.com/telltale-iot/telltale/device-agent/config"
 	"github.com/telltale-iot/telltale/device-agent/device/devicetest"
+	"github.com/telltale-iot/telltale/device-agent/internal/disk"
 	"github.com/telltale-iot/telltale/device-agent/internal/uplink/uplinktest"
 	"github.com/telltale-iot/telltale/schema"
 )
@@ -33,6 +34,7 @@ type rig struct {
 	yaml  string
 	crash func(string) bool
 	log   *slog.Logger
+	disk  func(path string) (disk.Disk, error)
 	dial  func(ctx context.Context, network, addr string) (net.Conn, error)
 
 	hubURL string
@@ -82,7 +84,7 @@ func (r *rig) open() error {
 	}
 	c.Hub = r.hubURL
 	r.a, err = agent.New(agent.Options{Config: c, Host: r.host, Dir: r.dir, Clock: r.clock, Dial: r.dial, Software: "test", Log: r.log,
-		Crash: r.crash})
+		Crash: r.crash, OpenDisk: r.disk})
 	return err
 }
 

@@ -35,16 +35,29 @@ type metaGap struct {
 
 const metaVersion = 1
 
-// writeMeta claims the numbers up to reserved; clean: nothing is left in memory and nothing follows, so none beyond the last one. When the disk refuses, the numbers are used all the same: after a crash the hub would
-// see a new epoch or drop repeats, and Stat says so meanwhile.
+// writeMeta claims the numbers up to reserved; clean: nothing is left in memory and nothing follows, so none beyond the last one. When the
+// disk refuses, the numbers are used all the same: after a crash the hub would see a new epoch or drop repeats, and Stat says so meanwhile.
 func (b *Box) writeMeta(reserved uint64, clean bool) {
 	b.metaAt, b.metaNext, b.metaGaps = b.o.Mono(), b.next, len(b.gaps) > 0
 	b.reserved = max(b.reserved, reserved)
-	m := meta{Version: metaVersion, Gen: b.metaGen + 1, Epoch: b.epoch, Reserved: b.reserved, Floor: b.floor, WallMS: b.o.WallMS()}
+	if b.aside != nil { // the disk belongs to the backlog on it
+		b.tryAside()
+		return
+	}
+	m := meta{Epoch: b.epoch, Reserved: b.reserved, Floor: b.floor}
 	if clean {
 		m.Reserved = b.next - 1
 	}
-	for _, g := range b.gaps {
+	if b.noteMeta(m, b.gaps) && len(b.mem) == 0 && b.lastErr != nil {
+		b.o.Log.Info("outbox writes again")
+		b.lastErr = nil
+	}
+}
+
+// noteMeta writes a position and its gaps to the slot whose turn it is; false = the disk refused.
+func (b *Box) noteMeta(m meta, gaps []Record) bool {
+	m.Version, m.Gen, m.WallMS = metaVersion, b.metaGen+1, b.o.WallMS()
+	for _, g := range gaps {
 		m.Gaps = append(m.Gaps, metaGap{First: g.Seq, Last: g.Last, FromMS: g.TimeMS, ToMS: g.ToMS, Reason: g.Reason})
 	}
 	body, err := json.Marshal(m)
@@ -56,13 +69,10 @@ func (b *Box) writeMeta(reserved uint64, clean bool) {
 			b.o.Log.Error("outbox cannot note its position", "err", err)
 		}
 		b.lastErr, b.retryAt = err, b.o.Mono()+retryDisk
-		return
+		return false
 	}
 	b.metaGen = m.Gen
-	if len(b.mem) == 0 && b.lastErr != nil {
-		b.o.Log.Info("outbox writes again")
-		b.lastErr = nil
-	}
+	return true
 }
 
 func (b *Box) writeFile(name string, data []byte) error {
@@ -172,37 +182,40 @@ func (b *Box) load() error {
 	return nil
 }
 
-// workInMemory begins a new epoch beside a disk that takes no notes: numbers that cannot be claimed must not be used. What the disk holds
-// stays there for a start at which it can be written again.
-func (b *Box) workInMemory() error {
-	epoch, err := newEpoch()
-	if err != nil {
-		return err
-	}
-	b.o.Log.Error("outbox disk cannot be written; numbering anew in memory", "epoch", epoch, "err", b.lastErr)
-	b.epoch, b.next, b.floor, b.reserved = epoch, 1, 1, 0
-	b.segs, b.gaps, b.acked, b.cached, b.cache = nil, nil, nil, nil, nil
-	return nil
-}
-
-// startAnew begins a new epoch. Segments of an epoch whose numbering is lost cannot be sent without storing them twice: they go.
+// startAnew begins a new epoch. Segments of an epoch whose numbering is lost cannot be sent without storing them twice: they go, and a gap
+// over their time takes their place.
 func (b *Box) startAnew(names []string, damaged bool) error {
 	epoch, err := newEpoch()
 	if err != nil {
 		return err
 	}
 	b.epoch, b.next, b.floor = epoch, 1, 1
-	lost := 0
+	gap, files := Record{Seq: 1, Last: 1, Reason: schema.GapDamaged}, 0
 	for _, name := range names {
-		if isSegment(name) {
-			lost++
-			b.remove(&segment{name: name})
+		if !isSegment(name) {
+			continue
 		}
+		files++
+		if data, err := b.o.Disk.ReadFile(name); err == nil {
+			_, frames, _ := decodeSegment(data, 0)
+			for _, r := range frames {
+				gap.ToMS = max(gap.ToMS, r.TimeMS)
+				if gap.TimeMS == 0 || r.TimeMS != 0 && r.TimeMS < gap.TimeMS {
+					gap.TimeMS = r.TimeMS
+				}
+			}
+			b.dropped += uint64(len(frames))
+		}
+		b.remove(&segment{name: name})
 	}
-	if damaged || lost > 0 {
-		b.o.Log.Error("outbox position is lost; starting a new epoch", "epoch", epoch, "files", lost)
+	if files > 0 {
+		b.addGap(gap)
+		b.next = 2
 	}
-	b.writeMeta(b.claim, false)
+	if damaged || files > 0 {
+		b.o.Log.Error("outbox position is lost; starting a new epoch", "epoch", epoch, "files", files)
+	}
+	b.writeMeta(b.next+b.claim-1, false)
 	return nil
 }
 

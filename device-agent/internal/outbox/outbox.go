@@ -107,6 +107,9 @@ type Box struct {
 	acked    schema.Ranges
 	dropped  uint64
 
+	aside *aside // the backlog of a disk that could not be written at the start; nil = none
+	shown uint64 // highest number handed out by Next
+
 	firstOwn  uint64 // first number this process gave out or can give out
 	confirmed bool   // a hub has shown that firstOwn was new
 
@@ -209,6 +212,7 @@ func (b *Box) Next(after, upto uint64, limit int) []Record {
 		}
 		out = append(out, r)
 		after = r.Last
+		b.shown = max(b.shown, after)
 	}
 	return out
 }
@@ -323,6 +327,10 @@ func (b *Box) Tick() {
 		return
 	}
 	now := b.o.Mono()
+	if b.aside != nil {
+		b.tryAside()
+		return
+	}
 	if len(b.mem) > 0 && now-b.mem[0].at >= b.o.SpillAfter {
 		b.spill()
 	}
@@ -350,8 +358,11 @@ func (b *Box) Close() error {
 	}
 	b.closed = true
 	b.retryAt = 0
+	if b.aside != nil {
+		b.closeAside()
+	}
 	b.spill()
-	if len(b.mem) == 0 {
+	if len(b.mem) == 0 && b.aside == nil {
 		b.writeMeta(b.next-1, true)
 	}
 	if b.file != nil {

@@ -281,22 +281,6 @@ func TestDamagedPositionDoesNotReuseNumbers(t *testing.T) {
 	}
 }
 
-func TestLostPositionStartsANewEpoch(t *testing.T) {
-	d := disktest.New()
-	b := open(t, d)
-	b.fill(3, 100)
-	if err := b.Close(); err != nil {
-		t.Fatal(err)
-	}
-	epoch := b.Stat().Epoch
-	d.Put("meta-a", []byte("junk"))
-	d.Put("meta-b", nil)
-	b = open(t, d)
-	if s := b.Stat(); s.Epoch == epoch || s.Last != 0 || s.Backlog != 0 {
-		t.Errorf("%+v", s)
-	}
-}
-
 func TestDiskQuotaDropsTheOldestAndTellsAGap(t *testing.T) {
 	d := disktest.New()
 	b := open(t, d, func(o *Options) { o.MaxDisk = 2 * SegmentBytes })

@@ -165,7 +165,7 @@ func (b *Box) lose(s *segment, left []Record) {
 // A failed sync proves nothing about what was written before it, so the file is never used again and everything since the last
 // good sync is written anew (rewriting a page that the kernel has marked clean would be lost silently).
 func (b *Box) spill() {
-	if len(b.mem) == 0 || b.lastErr != nil && b.o.Mono() < b.retryAt {
+	if len(b.mem) == 0 || b.aside != nil || b.lastErr != nil && b.o.Mono() < b.retryAt {
 		return
 	}
 	for len(b.mem) > 0 {

@@ -47,34 +47,15 @@ func (b *Box) StartOver(have []schema.Range) error {
 	segs, mem, gaps := b.segs, b.mem, b.gaps
 	old := b.epoch
 	b.segs, b.mem, b.gaps, b.acked, b.memBytes = nil, nil, nil, nil, 0
-	b.epoch, b.next, b.floor, b.reserved, b.firstOwn, b.confirmed = epoch, 1, 1, 0, 1, true
-	for _, g := range gaps {
-		for range stored.Without(g.Seq, g.Last) { // one number stands for the whole stretch: the old ones mean nothing now
-			b.addGap(Record{Seq: b.next, Last: b.next, TimeMS: g.TimeMS, ToMS: g.ToMS, Reason: g.Reason})
-			b.next++
-		}
-	}
-	for _, s := range segs {
-		for _, r := range slices.Clone(b.read(s)) {
-			if !stored.Has(r.Seq) {
-				b.again(r.TimeMS, r.Payload, r.Boot)
-			}
-		}
-		b.remove(s)
-	}
-	for _, f := range mem {
-		if !stored.Has(f.seq) {
-			b.again(f.tms, f.data, "")
-		}
-	}
-	b.writeMeta(b.next+b.claim-1, false)
+	b.epoch, b.next, b.floor, b.reserved, b.firstOwn, b.confirmed, b.shown = epoch, 1, 1, 0, 1, true, 0
+	b.renumber(stored, gaps, segs, mem)
 	b.o.Log.Warn("outbox started a new epoch: numbers had been given out twice", "epoch", epoch, "from", old)
 	return nil
 }
 
 // again appends a kept frame under its new number.
 func (b *Box) again(tms int64, data []byte, boot string) {
-	data = renumber(data, b.next)
+	data = withSeq(data, b.next)
 	if boot != "" {
 		if at := bytes.IndexByte(data, ',') + 1; at > 0 {
 			data = slices.Concat(data[:at], []byte(`"boot":"`+boot+`",`), data[at:])
@@ -88,8 +69,8 @@ func (b *Box) again(tms int64, data []byte, boot string) {
 	}
 }
 
-// renumber replaces the number of an encoded frame; "seq" comes first in every frame that has one.
-func renumber(data []byte, seq uint64) []byte {
+// withSeq replaces the number of an encoded frame; "seq" comes first in every frame that has one.
+func withSeq(data []byte, seq uint64) []byte {
 	const key = `"seq":`
 	i := bytes.Index(data, []byte(key))
 	if i < 0 {

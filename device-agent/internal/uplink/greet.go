@@ -177,27 +177,27 @@ func loopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// answer reads the next frame of the greeting; a problem becomes an error.
+// answer returns the next frame of the greeting; a problem becomes an error. A message may hold several frames: what comes behind the one
+// that is asked for waits for the next call, or for the reader of the session.
 func (s *session) answer() (schema.Frame, error) {
 	if err := s.conn.SetReadDeadline(time.Now().Add(dialWithin)); err != nil {
 		return nil, err
 	}
-	for {
+	for len(s.early) == 0 {
 		_, msg, err := s.conn.ReadMessage()
 		if err != nil {
 			return nil, s.ending(err)
 		}
-		frames, err := schema.Decode(schema.AgentDown, msg)
-		if err != nil {
+		if s.early, err = schema.Decode(schema.AgentDown, msg); err != nil {
 			return nil, fmt.Errorf("the hub's message: %w", err)
 		}
-		for _, f := range frames {
-			if p, ok := f.(*schema.Problem); ok {
-				return nil, problemError(p)
-			}
-			return f, nil
-		}
 	}
+	f := s.early[0]
+	s.early = s.early[1:]
+	if p, ok := f.(*schema.Problem); ok {
+		return nil, problemError(p)
+	}
+	return f, nil
 }
 
 // problemError keeps the hub's words and says whether trying again helps.

@@ -13,6 +13,9 @@ import (
 // receive is the reader's loop.
 func (s *session) receive() {
 	defer close(s.ended)
+	for _, f := range s.early {
+		s.take(f)
+	}
 	for {
 		_, msg, err := s.conn.ReadMessage()
 		if err != nil {

@@ -45,10 +45,14 @@ type session struct {
 	owed    []schema.Range // sent and not acked, backfill
 	refused []schema.Frame // gaps that take the place of refused frames
 	bye     *schema.Bye
+	early   []schema.Frame // of the greeting's last message, not looked at yet
 
 	ended chan struct{} // closed when the reader has
 	err   error         // why, valid after ended
 }
+
+// errReturn ends a connection so that the next one sends a backlog that a disk gave free.
+var errReturn = errors.New("the outbox's disk can be written again; connecting anew for the backlog on it")
 
 // errStartOver ends a greeting whose epoch turned out to be unusable; the next one has a new epoch.
 var errStartOver = errors.New("the hub knows numbers that this device has given out twice; starting a new epoch")
@@ -59,6 +63,9 @@ func (s *session) welcome(w *schema.Welcome) error {
 	s.heard()
 	st := o.Box.Stat()
 	s.epoch, s.hubMono = st.Epoch, w.MonoMS
+	if o.Box.Return(w.Have, true) {
+		return errReturn
+	}
 	if o.Box.Collides(w.Have) {
 		if err := o.Box.StartOver(w.Have); err != nil {
 			return err
@@ -135,6 +142,9 @@ func (s *session) send(ctx context.Context) error {
 				return fmt.Errorf("ping the hub: %w", err)
 			}
 		case <-status.C:
+			if s.l.o.Box.CanReturn() {
+				return errReturn
+			}
 			if err := s.write(s.status()); err != nil {
 				return err
 			}

@@ -206,6 +206,7 @@ func (e *byeError) Error() string { return "the hub said goodbye: " + e.reason }
 
 // once is one connection from dialling to its end; it always returns an error that says how it ended.
 func (l *Link) once(ctx context.Context) error {
+	l.o.Box.Return(nil, false)
 	s, err := l.open(ctx)
 	if err != nil {
 		return err

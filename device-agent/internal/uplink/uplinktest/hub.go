@@ -5,6 +5,7 @@
 package uplinktest
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
@@ -39,6 +40,7 @@ type Hub struct {
 	refuse    *schema.Problem
 	refuseSeq uint64
 	holdSeq   uint64
+	beside    []schema.Frame
 	restored  int
 	keys      map[string]string
 	conn      *websocket.Conn
@@ -165,8 +167,8 @@ func (h *Hub) greet(conn *websocket.Conn, nonce string, f *schema.Hello) bool {
 	}
 	h.conn = conn
 	h.links++
-	return h.send(conn, &schema.Welcome{StoreGeneration: fmt.Sprint("g", h.restored), Have: h.ranges[f.Epoch], NowMS: time.Now().UnixMilli(), MonoMS: h.MonoMS(),
-		Describe: h.described == nil || h.described.Hash() != f.DescriptorHash, BatchMS: h.batchMS, Window: h.window, Session: uint64(h.links)}) == nil
+	return h.send(conn, append([]schema.Frame{&schema.Welcome{StoreGeneration: fmt.Sprint("g", h.restored), Have: h.ranges[f.Epoch], NowMS: time.Now().UnixMilli(), MonoMS: h.MonoMS(),
+		Describe: h.described == nil || h.described.Hash() != f.DescriptorHash, BatchMS: h.batchMS, Window: h.window, Session: uint64(h.links)}}, h.beside...)...) == nil
 }
 
 func (h *Hub) store(conn *websocket.Conn, first, last uint64, f schema.Frame) {
@@ -189,10 +191,19 @@ func (h *Hub) store(conn *websocket.Conn, first, last uint64, f schema.Frame) {
 	h.send(conn, &schema.Ack{Epoch: epoch, Ranges: []schema.Range{{first, last}}})
 }
 
-func (h *Hub) send(conn *websocket.Conn, f schema.Frame) error {
-	msg, err := schema.Encode(f)
-	if err != nil {
-		return err
+// send writes one message: a frame, or several as an array.
+func (h *Hub) send(conn *websocket.Conn, frames ...schema.Frame) error {
+	var all [][]byte
+	for _, f := range frames {
+		one, err := schema.Encode(f)
+		if err != nil {
+			return err
+		}
+		all = append(all, one)
+	}
+	msg := bytes.Join(all, []byte{','})
+	if len(frames) > 1 {
+		msg = slices.Concat([]byte{'['}, msg, []byte{']'})
 	}
 	h.writes.Lock()
 	defer h.writes.Unlock()
@@ -249,9 +260,9 @@ func (h *Hub) Drop() {
 func (h *Hub) Set(change func(k *Knobs)) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	k := Knobs{ID: h.id, Window: h.window, BatchMS: h.batchMS, Silent: h.silent, Refuse: h.refuse, RefuseSeq: h.refuseSeq, HoldSeq: h.holdSeq}
+	k := Knobs{ID: h.id, Window: h.window, BatchMS: h.batchMS, Silent: h.silent, Refuse: h.refuse, RefuseSeq: h.refuseSeq, HoldSeq: h.holdSeq, Beside: h.beside}
 	change(&k)
-	h.id, h.window, h.batchMS, h.silent, h.refuse, h.refuseSeq, h.holdSeq = k.ID, k.Window, k.BatchMS, k.Silent, k.Refuse, k.RefuseSeq, k.HoldSeq
+	h.id, h.window, h.batchMS, h.silent, h.refuse, h.refuseSeq, h.holdSeq, h.beside = k.ID, k.Window, k.BatchMS, k.Silent, k.Refuse, k.RefuseSeq, k.HoldSeq, k.Beside
 }
 
 // Knobs are what a test can turn.
@@ -263,6 +274,7 @@ type Knobs struct {
 	Refuse    *schema.Problem // answer to every hello
 	RefuseSeq uint64          // a frame that is refused
 	HoldSeq   uint64          // a frame that is not acked
+	Beside    []schema.Frame  // frames in the same message as the welcome
 }
 
 // Restore puts an empty store in the place of the hub's: one from a backup that was made before the device was.
