@@ -33,13 +33,7 @@ import (
 )
 
 const (
-	// drainWithin bounds the wait for acks at a stop; what is left goes to the disk.
-	drainWithin = 2 * time.Second
-	// stuckWithin bounds the wait for drivers that hang at a stop.
-	stuckWithin = 2 * time.Second
-	// endWithin bounds the wait for everything else before outputs are made safe at a stop.
-	endWithin = 2*stuckWithin + time.Second
-	// housekeeping is how often the outbox looks at the time.
+	// housekeeping is how often outbox and clock are looked after.
 	housekeeping = time.Second
 	// shortestBatch bounds how often readings become frames, whatever the hub asks.
 	shortestBatch = 50 * time.Millisecond
@@ -95,6 +89,7 @@ type Agent struct {
 	journal    *journal.Journal
 	link       *uplink.Link
 	batch      *batch
+	intake     *intake
 	time       *timeline
 	latest     *latest
 	paced      chan struct{}
@@ -189,7 +184,7 @@ func (a *Agent) openState() error {
 		return err
 	}
 	a.journal = journal.Open(journalDir, a.log)
-	a.batch = newBatch(a)
+	a.batch, a.intake = newBatch(a), newIntake(a)
 	opts := uplink.Options{Hub: c.Hub, Device: c.Device, Code: a.o.Code, Identity: id, Descriptor: a.descriptor, Software: a.o.Software,
 		Box: a.box, Clock: a.clock, PingEvery: a.pingEvery(), Log: a.log, Dial: a.o.Dial, Handle: a.handle,
 		Paced: a.repace}
@@ -222,25 +217,23 @@ func (a *Agent) Backlog() uint64 { return a.box.Stat().Backlog }
 
 // Run works until ctx ends and returns when everything has ended and every output is in its safe state. Call it once.
 //
-// Errors: an output that could not be brought to its safe state, an outbox that could not be written.
+// Errors: an output that could not be brought to its safe state, an outbox that could not be written, a disk that hangs.
 func (a *Agent) Run(ctx context.Context) error {
 	ctx, a.died = context.WithCancel(ctx)
 	defer a.died()
 	a.started = a.clock.Mono()
+	stopIntake := background(ctx, 0, a.intake.run)
 	startErr := a.eachOutput(func(o *output) error { return o.boot(ctx) })
 	a.event("started", "", "the agent started: "+a.o.Software)
 	if startErr != nil {
 		a.log.Error("an output could not be driven at start", "err", startErr)
 	}
-
-	linkCtx, stopLink := context.WithCancel(context.WithoutCancel(ctx))
-	defer stopLink()
-	var link, work sync.WaitGroup
-	link.Go(func() {
-		if err := a.link.Run(linkCtx); err != nil {
+	stopLink := background(ctx, byeWithin, func(ctx context.Context) {
+		if err := a.link.Run(ctx); err != nil {
 			a.log.Error("link ended", "err", err)
 		}
 	})
+	var work sync.WaitGroup
 	for _, s := range a.sensors {
 		work.Go(func() { s.run(ctx) })
 	}
@@ -255,69 +248,15 @@ func (a *Agent) Run(ctx context.Context) error {
 	<-ctx.Done()
 	if !a.isDead() {
 		waitAtMost(&work, endWithin)
-		return a.shutDown(stopLink, &link)
+		return a.shutDown(stopLink, stopIntake)
 	}
 	work.Wait()
 	stopLink()
-	link.Wait()
+	stopIntake()
 	return errors.Join(a.journal.Close(), a.closeThings())
 }
 
-// waitAtMost waits for g, but not for ever: somebody may hang in a driver or a disk.
-func waitAtMost(g *sync.WaitGroup, most time.Duration) {
-	done := make(chan struct{})
-	go func() { g.Wait(); close(done) }()
-	t := time.NewTimer(most)
-	defer t.Stop()
-	select {
-	case <-done:
-	case <-t.C:
-	}
-}
-
-// shutDown is the order of the end: outputs safe, last readings, acks, disk, pins.
-func (a *Agent) shutDown(stopLink context.CancelFunc, link *sync.WaitGroup) error {
-	safeErr := a.eachOutput((*output).stop)
-	a.event("stopping", "", "the agent stops; outputs are in their safe state")
-	a.batch.flush()
-	ctx, cancel := context.WithTimeout(context.Background(), drainWithin)
-	defer cancel()
-	a.link.Drain(ctx)
-	stopLink()
-	link.Wait()
-	return errors.Join(safeErr, a.box.Close(), a.journal.Close(), a.closeThings())
-}
-
-// closeThings closes the drivers; one that hangs over it is left behind.
-func (a *Agent) closeThings() error {
-	done := make(chan error, 1)
-	go func() { done <- a.closeDrivers() }()
-	t := time.NewTimer(stuckWithin)
-	defer t.Stop()
-	select {
-	case err := <-done:
-		return err
-	case <-t.C:
-		return errors.New("a driver hangs while it is closed")
-	}
-}
-
-func (a *Agent) closeDrivers() error {
-	var errs []error
-	for _, s := range a.sensors {
-		if !s.stuck.Load() {
-			errs = append(errs, s.sensor.Close())
-		}
-	}
-	for _, o := range a.outputs {
-		if !o.stuck.Load() {
-			errs = append(errs, o.act.Close())
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// keepHouse flushes batches and lets the outbox look at the time.
+// keepHouse flushes batches and looks at the clock.
 func (a *Agent) keepHouse(ctx context.Context) {
 	tick := time.NewTicker(housekeeping)
 	defer tick.Stop()
@@ -328,7 +267,6 @@ func (a *Agent) keepHouse(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			a.box.Tick()
 			a.checkClock()
 		case <-a.paced:
 			a.batch.flush()
@@ -341,45 +279,13 @@ func (a *Agent) keepHouse(ctx context.Context) {
 }
 
 // repace says that the time readings are collected for has changed.
-func (a *Agent) repace() {
-	select {
-	case a.paced <- struct{}{}:
-	default:
-	}
-}
+func (a *Agent) repace() { poke(a.paced) }
 
 // checkClock tells when the wall clock was set.
 func (a *Agent) checkClock() {
 	if step := a.time.follow(); step != 0 {
 		a.event("clock_step", "", fmt.Sprintf("the wall clock moved by %s", step.Round(time.Millisecond)))
 	}
-}
-
-// event puts something worth keeping into the outbox.
-func (a *Agent) event(kind, entity, message string) {
-	mono := a.clock.Mono()
-	t0, _ := a.time.wallMS(mono)
-	f := &schema.Event{T0MS: t0, MonoMS: mono.Milliseconds(), Type: kind, Entity: entity, Message: uplink.Clip(message)}
-	a.append(t0, f, func(seq uint64) { f.Seq = seq })
-}
-
-// append gives a frame its number and its place in the outbox.
-func (a *Agent) append(t0 int64, f schema.Frame, number func(seq uint64)) {
-	if a.isDead() {
-		return
-	}
-	_, err := a.box.Append(t0, func(epoch string, seq uint64) ([]byte, error) {
-		number(seq)
-		if a.o.Observer != nil { // before anybody can send it
-			a.o.Observer.Generated(epoch, f)
-		}
-		return schema.Encode(f)
-	})
-	if err != nil {
-		a.log.Error("a frame was lost", "kind", f.Kind(), "err", err)
-		return
-	}
-	a.link.Wake()
 }
 
 // crash asks the test whether the process dies here.

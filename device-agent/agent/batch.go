@@ -19,12 +19,10 @@ const (
 	batchSpan = time.Minute
 )
 
-// batch collects readings until they become one frame, one series per channel. Safe for concurrent use. While a frame waits for the
-// outbox's disk others can still be added, until the next frame is full.
+// batch collects readings until they become one frame, one series per channel. Nobody waits in it. Safe for concurrent use.
 type batch struct {
 	a *Agent
 
-	sending sync.Mutex // before mu: one frame after the other, in the order of their times
 	mu      sync.Mutex
 	series  []schema.Series
 	index   map[string]int // channel → its last series
@@ -98,34 +96,28 @@ func (b *batch) addWave(mono time.Duration, block device.Block) {
 	b.ends[ch] = ms + int64(len(values))*stepUS/1000
 }
 
-// room makes a frame of what is there when cost more bytes at ms would not fit. mu is held, and given up meanwhile.
+// room makes a frame of what is there when cost more bytes at ms would not fit. Call with mu held.
 func (b *batch) room(ms int64, cost int) {
-	for b.samples > 0 && (b.bytes+cost > batchBytes || b.samples >= schema.MaxSamples/2 || len(b.series) >= schema.MaxSeries-1 ||
+	if b.samples > 0 && (b.bytes+cost > batchBytes || b.samples >= schema.MaxSamples/2 || len(b.series) >= schema.MaxSeries-1 ||
 		ms-b.t0 > batchSpan.Milliseconds()) {
-		b.mu.Unlock()
-		b.flush()
-		b.mu.Lock()
+		b.send()
 	}
 	if b.samples == 0 {
 		b.t0 = ms
 	}
 }
 
-// flush makes a frame of what was collected and returns when the outbox has it.
+// flush makes a frame of what was collected.
 func (b *batch) flush() {
-	b.sending.Lock()
-	defer b.sending.Unlock()
-	if f := b.take(); f != nil {
-		b.a.append(f.T0MS, f, func(seq uint64) { f.Seq = seq })
-	}
-}
-
-// take empties the batch into a frame; nil = there is nothing.
-func (b *batch) take() *schema.Readings {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	b.send()
+}
+
+// send empties the batch into a frame on its way to the outbox. Call with mu held: frames go in the order of their times.
+func (b *batch) send() {
 	if b.samples == 0 {
-		return nil
+		return
 	}
 	f := &schema.Readings{Seq: 1, MonoMS: b.t0, Series: b.series} // the outbox gives the real number
 	f.T0MS, _ = b.a.time.wallMS(time.Duration(b.t0) * time.Millisecond)
@@ -137,9 +129,9 @@ func (b *batch) take() *schema.Readings {
 	}
 	if err := f.Validate(); err != nil {
 		b.a.log.Error("a batch makes no sense and is dropped", "err", err)
-		return nil
+		return
 	}
-	return f
+	b.a.intake.push(f.T0MS, f, func(seq uint64) { f.Seq = seq })
 }
 
 // push adds one reading. Times within a series never go back: a late tick counts at the time of the one before.

@@ -57,20 +57,22 @@ type Journal struct {
 	d   disk.Disk
 	log *slog.Logger
 
-	mu     sync.Mutex
-	order  []string // ids, oldest first
-	byID   map[string]Entry
-	newest map[string]uint64
-	last   map[string]Entry // by "<entity>.<channel>"
+	io     disk.Lock // held while the disk works; before mu
 	file   disk.File
 	name   string
 	bytes  int
 	number uint64
+
+	mu     sync.Mutex // never held while the disk works: what is known is told at once
+	order  []string   // ids, oldest first
+	byID   map[string]Entry
+	newest map[string]uint64
+	last   map[string]Entry // by "<entity>.<channel>"
 }
 
 // Open reads what is there; entries that were started and not finished become unknown. A disk that refuses is reported by Start later.
 func Open(d disk.Disk, log *slog.Logger) *Journal {
-	j := &Journal{d: d, log: log, byID: map[string]Entry{}, newest: map[string]uint64{}, last: map[string]Entry{}}
+	j := &Journal{d: d, log: log, io: disk.NewLock(), byID: map[string]Entry{}, newest: map[string]uint64{}, last: map[string]Entry{}}
 	names, err := d.List()
 	if err != nil {
 		log.Error("journal cannot be read", "err", err)
@@ -199,8 +201,8 @@ func (j *Journal) Note(e Entry) {
 
 // Close gives the file back.
 func (j *Journal) Close() error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
+	j.io.Lock()
+	defer j.io.Unlock()
 	if j.file == nil {
 		return nil
 	}
@@ -210,9 +212,9 @@ func (j *Journal) Close() error {
 }
 
 func (j *Journal) write(e Entry) error {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.take(e)
+	j.Note(e)
+	j.io.Lock()
+	defer j.io.Unlock()
 	body, err := json.Marshal(e)
 	if err != nil {
 		return err
@@ -234,22 +236,9 @@ func (j *Journal) write(e Entry) error {
 
 // rotate writes a fresh file with everything worth keeping and removes the older ones.
 func (j *Journal) rotate() error {
-	s := snapshot{Newest: j.newest}
-	for _, id := range j.order {
-		s.Entries = append(s.Entries, j.byID[id])
-	}
-	for _, e := range j.last {
-		s.Last = append(s.Last, e)
-	}
-	body, err := json.Marshal(s)
+	body, err := j.everything()
 	if err != nil {
 		return err
-	}
-	for len(body) > disk.MaxRecord && len(s.Entries) > 1 { // long messages: keep the newer half
-		s.Entries = s.Entries[len(s.Entries)/2:]
-		if body, err = json.Marshal(s); err != nil {
-			return err
-		}
 	}
 	if j.file != nil {
 		if err := j.file.Close(); err != nil {
@@ -274,6 +263,25 @@ func (j *Journal) rotate() error {
 	j.file, j.name, j.bytes = f, name, len(buf)
 	j.removeOlder(old)
 	return nil
+}
+
+// everything encodes what is worth keeping as one record.
+func (j *Journal) everything() ([]byte, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	s := snapshot{Newest: j.newest}
+	for _, id := range j.order {
+		s.Entries = append(s.Entries, j.byID[id])
+	}
+	for _, e := range j.last {
+		s.Last = append(s.Last, e)
+	}
+	body, err := json.Marshal(s)
+	for err == nil && len(body) > disk.MaxRecord && len(s.Entries) > 1 { // long messages: keep the newer half
+		s.Entries = s.Entries[len(s.Entries)/2:]
+		body, err = json.Marshal(s)
+	}
+	return body, err
 }
 
 func (j *Journal) removeOlder(old string) {

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/telltale-iot/telltale/device-agent/internal/disk"
@@ -68,19 +67,6 @@ type Record struct {
 // IsGap reports whether the record stands for lost frames.
 func (r *Record) IsGap() bool { return r.Reason != "" }
 
-// Stat is the state of a Box.
-type Stat struct {
-	Epoch     string // 16 hex digits
-	First     uint64 // oldest unacked sequence number, 0 = none
-	Last      uint64 // newest given out, 0 = none
-	Backlog   uint64 // frames and gap records not acked
-	BacklogMS int64  // time of the oldest unacked frame, Unix ms, 0 = none or not known
-	Dropped   uint64 // frames given up since the process started
-	RAM       int    // bytes of frames in memory
-	Disk      int    // bytes of segments
-	Degraded  string // what does not work, for people; "" = all well
-}
-
 type frame struct {
 	seq  uint64
 	tms  int64
@@ -91,7 +77,7 @@ type frame struct {
 // Box is an outbox. It is safe for concurrent use.
 type Box struct {
 	o  Options
-	mu sync.Mutex
+	mu disk.Lock // held while the disk works
 
 	epoch    string
 	next     uint64 // next sequence number to give out
@@ -134,7 +120,7 @@ func Open(o Options) (*Box, error) {
 	if o.MaxDisk < 2*SegmentBytes || o.MaxRAM < 64<<10 {
 		return nil, fmt.Errorf("outbox: at least %d bytes of disk and 64 KiB of memory are needed", 2*SegmentBytes)
 	}
-	b := &Box{o: o, claim: leastClaim}
+	b := &Box{o: o, mu: disk.NewLock(), claim: leastClaim}
 	if err := b.load(); err != nil {
 		return nil, err
 	}
@@ -153,10 +139,7 @@ func (b *Box) Append(timeMS int64, encode func(epoch string, seq uint64) ([]byte
 	if b.closed {
 		return 0, ErrClosed
 	}
-	if b.next > b.reserved {
-		b.claim = min(2*b.claim, mostClaim) // used up before the heartbeat
-		b.writeMeta(b.next+b.claim-1, false)
-	}
+	b.claimNext()
 	data, err := encode(b.epoch, b.next)
 	if err != nil {
 		return 0, fmt.Errorf("encode frame %d: %w", b.next, err)
@@ -172,6 +155,28 @@ func (b *Box) Append(timeMS int64, encode func(epoch string, seq uint64) ([]byte
 		b.relieve()
 	}
 	return seq, nil
+}
+
+// claimNext sees to it that the next number is claimed on the disk.
+func (b *Box) claimNext() {
+	if b.next > b.reserved {
+		b.claim = min(2*b.claim, mostClaim) // used up before the heartbeat
+		b.writeMeta(b.next+b.claim-1, false)
+	}
+}
+
+// Lose tells of frames that never got here, as a gap with a number of its own. fromMS and toMS: their times, Unix ms, 0 = not known.
+func (b *Box) Lose(frames uint64, fromMS, toMS int64) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.closed {
+		return ErrClosed
+	}
+	b.claimNext()
+	b.dropped += frames
+	b.addGap(Record{Seq: b.next, Last: b.next, TimeMS: fromMS, ToMS: toMS, Reason: schema.GapQuota})
+	b.next++
+	return nil
 }
 
 // frameOverhead is what a frame costs in memory beside its bytes.
@@ -369,34 +374,6 @@ func (b *Box) Close() error {
 		b.closeFile()
 	}
 	return b.lastErr
-}
-
-// Stat returns the state.
-func (b *Box) Stat() Stat {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := Stat{Epoch: b.epoch, Last: b.next - 1, Dropped: b.dropped, RAM: b.memBytes, Disk: b.diskBytes()}
-	s.Backlog = uint64(len(b.mem) + len(b.gaps))
-	for _, g := range b.segs {
-		s.Backlog += uint64(g.count) - min(b.acked.Count(g.first, g.last), uint64(g.count))
-	}
-	if s.Backlog > 0 {
-		if r, ok := b.nextAfter(b.floor - min(b.floor, 1)); ok {
-			s.First, s.BacklogMS = r.Seq, r.TimeMS
-		}
-	}
-	if b.lastErr != nil {
-		s.Degraded = "outbox disk: " + b.lastErr.Error()
-	}
-	return s
-}
-
-func (b *Box) diskBytes() int {
-	sum := 0
-	for _, s := range b.segs {
-		sum += s.bytes
-	}
-	return sum
 }
 
 func newEpoch() (string, error) {

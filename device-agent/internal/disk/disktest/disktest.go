@@ -8,14 +8,13 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
-	"sync"
 
 	"github.com/telltale-iot/telltale/device-agent/internal/disk"
 )
 
 // Disk implements disk.Disk in memory, with faults.
 type Disk struct {
-	mu    sync.Mutex
+	mu    disk.Lock // a hook of Fail may hang while it is held
 	files map[string]*content
 	fault func(op, name string) error
 	syncs int
@@ -27,7 +26,7 @@ type content struct {
 }
 
 // New returns an empty disk without faults.
-func New() *Disk { return &Disk{files: map[string]*content{}} }
+func New() *Disk { return &Disk{mu: disk.NewLock(), files: map[string]*content{}} }
 
 // Fail installs a hook asked before each operation ("create", "write", "sync", "read", "remove"); its error is the result.
 func (d *Disk) Fail(fault func(op, name string) error) {
