@@ -45,27 +45,41 @@ func (s signal) fired() bool {
 	}
 }
 
-// budget counts down the bytes that may still be sent; negative is without end.
+// cut breaks a connection when n more bytes were sent.
+type cut struct{ n int64 }
+
+// budget says how many bytes may still be sent under each cut that is in force. The zero value is without end.
 type budget struct {
-	mu sync.Mutex
-	n  int64
+	mu   sync.Mutex
+	sent int64
+	ends map[*cut]int64 // sent at which each breaks the connection
 }
 
-func (b *budget) set(n int64) {
+// limit puts a cut in force from here on.
+func (b *budget) limit(c *cut) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.n = n
+	if b.ends == nil {
+		b.ends = map[*cut]int64{}
+	}
+	b.ends[c] = b.sent + c.n
+}
+
+// lift takes a cut out of force.
+func (b *budget) lift(c *cut) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.ends, c)
 }
 
 // take grants up to n bytes.
 func (b *budget) take(n int) int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.n < 0 {
-		return n
+	for _, end := range b.ends {
+		n = int(min(int64(n), end-b.sent))
 	}
-	n = int(min(int64(n), b.n))
-	b.n -= int64(n)
+	b.sent += int64(n)
 	return n
 }
 

@@ -22,6 +22,7 @@ const (
 	maxRequest  = 64 << 10        // bytes of a request or an answer's line
 	maxClients  = 8               // at once: they are people at terminals
 	requestTime = 5 * time.Second // for one request and its answer
+	acceptAgain = time.Second     // after an Accept that failed
 )
 
 // Request is what a second terminal asks of a running simulator.
@@ -80,14 +81,29 @@ func Serve(ctx context.Context, l net.Listener, i *Injector) error {
 		if ctx.Err() != nil {
 			return nil
 		}
-		if err != nil {
+		if errors.Is(err, net.ErrClosed) {
 			return fmt.Errorf("control socket: %w", err)
+		}
+		if err != nil { // too many open files, most likely: it passes
+			i.log.Warn("control socket takes nobody for a moment", "err", err)
+			pause(ctx, acceptAgain)
+			continue
 		}
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
 			serveOne(c, i)
 		})
+	}
+}
+
+// pause waits, or less when ctx ends.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 

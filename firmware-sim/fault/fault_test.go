@@ -314,6 +314,29 @@ func TestCutLinkBreaksAfterExactlySoManyBytes(t *testing.T) {
 	})
 }
 
+func TestEachCutCountsForItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, _ := wired(t)
+		c := dial(t, l)
+		healFirst := l.Cut(20)
+		if got, err := echo(c, "0123456789"); got != "0123456789" || err != nil {
+			t.Fatalf("%q %v", got, err)
+		}
+		healSecond := l.Cut(4)
+		healSecond()
+		if n, err := io.WriteString(c, "0123456789abc"); n != 10 || !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("healing the second cut: %d bytes, %v; the first one was to break at 10 more", n, err)
+		}
+		defer l.Cut(5)()
+		healFirst()
+		next := dial(t, l)
+		if n, err := io.WriteString(next, "0123456789"); n != 5 || !errors.Is(err, syscall.ECONNRESET) {
+			t.Errorf("healing the first cut: %d bytes, %v; the third one was to break at 5", n, err)
+		}
+		_, _ = c.Close(), next.Close()
+	})
+}
+
 func TestSlowLinkTakesItsTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, _ := wired(t)
@@ -430,4 +453,43 @@ func TestControlSocketIsPatientWithNonsense(t *testing.T) {
 	if err := <-done; err != nil {
 		t.Error(err)
 	}
+}
+
+// weary is a listener that fails a few times.
+type weary struct {
+	net.Listener
+	fails int
+}
+
+func (l *weary) Accept() (net.Conn, error) {
+	if l.fails--; l.fails >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return l.Listener.Accept()
+}
+
+func TestControlSocketOutlivesAFailedAccept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lis := memnet.Listen("control", 0)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() {
+			done <- Serve(ctx, &weary{lis, 3}, NewInjector(&recorder{}, slog.New(slog.DiscardHandler)))
+		}()
+		c, err := lis.Dial(t.Context(), "mem", "control")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.WriteString(c, "{\"op\":\"list\"}\n"); err != nil {
+			t.Error(err)
+		}
+		if answer, err := io.ReadAll(c); err != nil || !strings.HasPrefix(string(answer), "{") {
+			t.Errorf("%q %v", answer, err)
+		}
+		_ = c.Close()
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 }

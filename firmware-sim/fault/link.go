@@ -21,7 +21,7 @@ type Link struct {
 	drops  int
 	holes  int
 	delay  time.Duration
-	cut    int64 // bytes; negative for none
+	cuts   map[*cut]bool
 	change chan struct{}
 	conns  map[*conn]bool
 	graves []net.Conn // closed by the device while deaf: the other side must not hear of it before heal
@@ -32,7 +32,7 @@ const maxGraves = 8
 
 // NewLink returns a whole link over dial.
 func NewLink(dial Dial) *Link {
-	return &Link{dial: dial, cut: -1, change: make(chan struct{}), conns: map[*conn]bool{}}
+	return &Link{dial: dial, cuts: map[*cut]bool{}, change: make(chan struct{}), conns: map[*conn]bool{}}
 }
 
 // changed wakes those who wait for a better link. Call with mu held.
@@ -77,18 +77,19 @@ func (l *Link) Delay(d time.Duration) (heal func()) {
 	return l.healer(func() { l.delay -= d })
 }
 
-// Cut breaks each connection when the device has sent n more bytes on it, until heal.
+// Cut breaks each connection when the device has sent n more bytes on it, until heal. Of several cuts each counts for itself.
 func (l *Link) Cut(n int64) (heal func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.cut = n
+	mine := &cut{n}
+	l.cuts[mine] = true
 	for c := range l.conns {
-		c.left.set(n)
+		c.left.limit(mine)
 	}
 	return l.healer(func() {
-		l.cut = -1
+		delete(l.cuts, mine)
 		for c := range l.conns {
-			c.left.set(-1)
+			c.left.lift(mine)
 		}
 	})
 }
@@ -131,7 +132,9 @@ func (l *Link) Dial(ctx context.Context, network, addr string) (net.Conn, error)
 	c := newConn(below, l)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c.left.set(l.cut)
+	for each := range l.cuts {
+		c.left.limit(each)
+	}
 	l.conns[c] = true
 	if l.drops > 0 {
 		c.reset()
