@@ -16,9 +16,12 @@ const (
 	adsPowerOn    = 0x8583 // config after power-on
 )
 
-// ADS1115 models Texas Instruments' four channel, 16 bit converter of voltages.
+// ADS1115 models Texas Instruments' four channel, 16 bit converter of voltages. Its Health is the chip's own; what is wired to an input has
+// one for itself.
 type ADS1115 struct {
 	Health
+	// Inputs is the health of what is wired to AIN0 to AIN3. Dead is a broken wire, an open input; absurd is a wire on the supply.
+	Inputs [4]Health
 	mono   Mono
 	inputs [4]Signal // V; nil is an open input
 
@@ -34,7 +37,7 @@ func NewADS1115(inputs [4]Signal, mono Mono) *ADS1115 {
 	c := &ADS1115{mono: mono, reg: [4]uint16{0, adsPowerOn, 0x8000, 0x7FFF}}
 	for i, in := range inputs {
 		if in != nil {
-			c.inputs[i] = c.Watch(in)
+			c.inputs[i] = c.Watch(c.Inputs[i].Watch(in))
 		}
 	}
 	return c
@@ -126,6 +129,12 @@ const supply = 3.3
 func (c *ADS1115) volts(input int, at time.Duration) float64 {
 	if c.inputs[input] == nil {
 		return 0
+	}
+	switch c.Inputs[input].Get() {
+	case Dead:
+		return 0
+	case Absurd:
+		return supply
 	}
 	return min(supply+0.3, max(-0.3, c.inputs[input](at)))
 }

@@ -268,6 +268,33 @@ func TestFaultsOfAChipAreSeenByItsDriver(t *testing.T) {
 	})
 }
 
+func TestInputsOfAConverterFailEachForItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		rising := func(at time.Duration) float64 { return 1 + at.Seconds()/100 }
+		chip, bus := NewADS1115([4]Signal{rising, rising, rising, rising}, running()), NewBus("1")
+		if err := bus.Attach(0x48, chip); err != nil {
+			t.Fatal(err)
+		}
+		s, err := ads1115.Open(bus, settings(t, config.Sensor{Driver: "ads1115", Inputs: []config.Input{
+			{ID: "stuck", Pin: "A0"}, {ID: "cut", Pin: "A1"}, {ID: "shorted", Pin: "A2"}, {ID: "good", Pin: "A3"}}}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		chip.Inputs[0].Set(Stuck)
+		chip.Inputs[1].Set(Dead)
+		chip.Inputs[2].Set(Absurd)
+		before := sense(t, s)
+		time.Sleep(10 * time.Second)
+		after := sense(t, s)
+		if before["stuck"] != after["stuck"] || after["cut"] != 0 || math.Abs(after["shorted"]-supply) > 0.001 {
+			t.Errorf("%v, then %v", before, after)
+		}
+		if moved := after["good"] - before["good"]; math.Abs(moved-0.1) > 0.01 {
+			t.Errorf("the healthy input moved by %.3f V, want 0.1", moved)
+		}
+	})
+}
+
 func TestFilesAreAProperFileSystem(t *testing.T) {
 	f := NewFiles()
 	NewThermometer(f, "28-000000000001", constant(20), running())

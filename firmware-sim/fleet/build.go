@@ -140,7 +140,10 @@ func (h *hardware) adc(d *scenario.Device, s *config.Sensor, w *world.World, mon
 	}
 	c := chip.NewADS1115(inputs, mono)
 	for i := range s.Inputs {
-		h.sensors[s.Inputs[i].ID] = &c.Health
+		h.sensors[s.Inputs[i].ID] = &c.Inputs[s.Inputs[i].Pin[1]-'0']
+	}
+	if _, taken := h.sensors[s.ID]; taken { // an input has the chip's name, and goes first
+		return h.attach(s, c, h.sensors[s.ID])
 	}
 	return h.attach(s, c, &c.Health)
 }

@@ -334,16 +334,17 @@ func TestFaultsForNobodyAreRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]string{
-		"link_drop:attic":                    "there is sim-living-room",
-		"lying_relay:sim-kitchen/oven":       "it has hood, kettle, lamp",
-		"sensor_dead:sim-kitchen/lamp":       "it has air",
-		"lying_relay:*/moon":                 "no \"moon\"",
-		"sensor_dead:sim-kitchen/power":      "",
-		"lying_relay:*/lamp":                 "",
-		"sensor_stuck:sim-garage/gate":       "",
-		"sensor_stuck:sim-kitchen/power":     "",
-		"reboot:*":                           "",
-		"link_delay:sim-kitchen=100ms@1s+1s": "",
+		"link_drop:attic":                     "there is sim-living-room",
+		"lying_relay:sim-kitchen/oven":        "it has hood, kettle, lamp",
+		"sensor_dead:sim-kitchen/lamp":        "it has air",
+		"lying_relay:*/moon":                  "no \"moon\"",
+		"sensor_dead:sim-kitchen/power":       "",
+		"sensor_dead:sim-kitchen/power_meter": "",
+		"lying_relay:*/lamp":                  "",
+		"sensor_stuck:sim-garage/gate":        "",
+		"sensor_stuck:sim-kitchen/power":      "",
+		"reboot:*":                            "",
+		"link_delay:sim-kitchen=100ms@1s+1s":  "",
 	} {
 		spec, err := fault.Parse(text)
 		if err != nil {
