@@ -312,6 +312,11 @@ func TestHostInfo(t *testing.T) {
 			t.Fatal(err)
 		}
 		described(t, s.Describe())
+		for _, e := range s.Describe() {
+			if e.Category != "diagnostic" {
+				t.Errorf("%s stands among what people watch", e.ID)
+			}
+		}
 		if got := sense(t, s); got != "host_load 0.52, host_memory 75, host_disk 40, host_uptime 1234.5, host_temperature 48.312" {
 			t.Errorf("first round: %s", got)
 		}

@@ -1,5 +1,6 @@
 // Package hostinfo measures the machine the agent runs on: CPU load, memory, disk, network, temperatures and uptime. Real input on any
-// Linux, without hardware.
+// Linux, without hardware. All of it is diagnostic: people watch what a device measures, and look at the computer behind it when
+// something is odd.
 //
 // It reads the kernel's own files under /proc and /sys through device.Host, so that tests give it a folder. It guarantees that a file
 // that is missing or odd costs only its own value, and that rates (CPU, network) begin with the second reading. It refuses nothing.
@@ -50,14 +51,13 @@ func Open(host device.Host, c config.Sensor) *Sensor {
 	s.down = s.quantity("network_in", "Network in", "data_rate", "B/s", 0, 1e12, 0)
 	s.up = s.quantity("network_out", "Network out", "data_rate", "B/s", 0, 1e12, 0)
 	s.uptime = s.quantity("uptime", "Uptime", "duration", "s", 0, 1e11, 0)
-	s.uptime.Category = "diagnostic"
 	s.findZones()
 	return s
 }
 
 func (s *Sensor) quantity(what, name, class, unit string, lo, hi float64, decimals int) device.Quantity {
 	q := s.cfg.Quantity(what, class, unit, lo, hi, decimals)
-	q.Name = name
+	q.Name, q.Category = name, "diagnostic"
 	if s.cfg.Name != "" {
 		if !unicode.IsUpper(rune(name[1])) { // CPU stays CPU
 			name = string(unicode.ToLower(rune(name[0]))) + name[1:]
