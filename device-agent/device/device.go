@@ -82,6 +82,15 @@ type Actuator interface {
 	Close() error
 }
 
+// Level reads a line. periph's Read cannot fail, and a line that cannot be read must not be told as low: a pin with a method of this name is
+// asked through it.
+func Level(p gpio.PinIn) (gpio.Level, error) {
+	if careful, ok := p.(interface{ Level() (gpio.Level, error) }); ok {
+		return careful.Level()
+	}
+	return p.Read(), nil
+}
+
 // PWM is one pulse-width output.
 type PWM interface {
 	// Set drives the output; duty is 0 to 1.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/warthog618/go-gpiocdev"
@@ -92,15 +93,24 @@ func (p *pin) In(pull gpio.Pull, edge gpio.Edge) error {
 	return nil
 }
 
-// Read implements gpio.PinIn. Reading an output does not change it. An unreadable line is low.
+// Read implements gpio.PinIn. Reading an output does not change it. An unreadable line is low; Level says so.
 func (p *pin) Read() gpio.Level {
+	l, err := p.Level()
+	return err == nil && l
+}
+
+// Level reads the line; see device.Level. Errors: the line was not taken yet, or its chip is gone (a USB adapter that was unplugged).
+func (p *pin) Level() (gpio.Level, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.line == nil {
-		return gpio.Low
+		return gpio.Low, fmt.Errorf("pin %s was not taken yet", p.name)
 	}
 	v, err := p.line.Value()
-	return err == nil && v == 1
+	if err != nil {
+		return gpio.Low, fmt.Errorf("pin %s: %w", p.name, err)
+	}
+	return v == 1, nil
 }
 
 // WaitForEdge implements gpio.PinIn; edges are not watched.
@@ -126,6 +136,10 @@ func (p *pin) Out(l gpio.Level) error {
 	defer p.mu.Unlock()
 	if p.line != nil && p.output {
 		if err := p.line.SetValue(v); err != nil {
+			if errors.Is(err, syscall.ENODEV) { // the chip is gone: take the line anew when it is back
+				err = errors.Join(err, p.line.Close())
+				p.line = nil
+			}
 			return fmt.Errorf("pin %s: %w", p.name, err)
 		}
 		return nil

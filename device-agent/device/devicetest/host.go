@@ -167,6 +167,13 @@ func (p *Pin) Read() gpio.Level {
 	return p.level
 }
 
+// Level reads the line, or fails while it is broken; see device.Level.
+func (p *Pin) Level() (gpio.Level, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.level, p.broken
+}
+
 // Wire makes contact show this line's level from now on: a feedback contact. nil cuts the wire and leaves the contact as it is.
 func (p *Pin) Wire(contact *Pin) {
 	p.mu.Lock()
@@ -188,7 +195,7 @@ func (p *Pin) Moves() []Move {
 	return append([]Move(nil), p.moves...)
 }
 
-// Break makes Out fail with err; nil mends it.
+// Break makes Out and Level fail with err; nil mends it.
 func (p *Pin) Break(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -64,7 +64,19 @@ func (b *Button) Apply(ctx context.Context, _ string, v schema.Value) (err error
 	case <-ctx.Done():
 		return fmt.Errorf("press was cut short: %w", ctx.Err())
 	}
-	if b.contact != nil && bool(b.contact.Read()) == b.cfg.ReadbackActiveLow {
+	return b.closed()
+}
+
+// closed checks the feedback contact, where there is one.
+func (b *Button) closed() error {
+	if b.contact == nil {
+		return nil
+	}
+	level, err := device.Level(b.contact)
+	if err != nil {
+		return fmt.Errorf("read back %s: %w", b.cfg.Readback, err)
+	}
+	if bool(level) == b.cfg.ReadbackActiveLow {
 		return errors.New("the feedback contact did not close")
 	}
 	return nil

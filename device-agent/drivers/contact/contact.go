@@ -51,7 +51,12 @@ func (s *Sensor) Sense(ctx context.Context) ([]device.Reading, error) {
 				return nil, ctx.Err()
 			}
 		}
-		if s.pin.Read() == gpio.High {
+		level, err := device.Level(s.pin)
+		if err != nil {
+			s.ready = false
+			return nil, fmt.Errorf("contact on %s: %w", s.cfg.Pin, err)
+		}
+		if level == gpio.High {
 			high++
 		}
 	}

@@ -52,10 +52,15 @@ func (r *Relay) Read(context.Context) ([]device.Measurement, error) {
 	if !r.driven {
 		return nil, errors.New("the relay was not driven yet")
 	}
-	on := bool(r.out.Read()) != r.cfg.ActiveLow
+	pin, from, inverted := gpio.PinIn(r.out), r.cfg.Pin, r.cfg.ActiveLow
 	if r.contact != nil {
-		on = bool(r.contact.Read()) != r.cfg.ReadbackActiveLow
+		pin, from, inverted = r.contact, r.cfg.Readback, r.cfg.ReadbackActiveLow
 	}
+	level, err := device.Level(pin)
+	if err != nil {
+		return nil, fmt.Errorf("read back %s: %w", from, err)
+	}
+	on := bool(level) != inverted
 	return []device.Measurement{{Channel: schema.ChannelState, Value: schema.Bool(on)}}, nil
 }
 

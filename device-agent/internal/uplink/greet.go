@@ -75,6 +75,8 @@ func (s *session) greet(ctx context.Context) error {
 		if err := s.pair(ctx, c); err != nil {
 			return err
 		}
+	} else if err := id.save(); err != nil {
+		s.l.o.Log.Error("the pairing cannot be kept", "err", err)
 	}
 	if id.HubID != c.HubID {
 		return &hopelessError{fmt.Errorf("%s is not the hub this device was paired with (it is %s, paired with %s); to change hubs, pair again",
@@ -130,8 +132,8 @@ func (s *session) pair(ctx context.Context, c *schema.Challenge) error {
 	if !ok || p.HubID != c.HubID {
 		return fmt.Errorf("the hub answered pair with %s", f.Kind())
 	}
-	if err := o.Identity.keep(p.Device, p.HubID); err != nil {
-		return fmt.Errorf("keep the pairing: %w", err)
+	if err := o.Identity.keep(p.Device, p.HubID); err != nil { // the link works without; it is tried again at every connection
+		o.Log.Error("the pairing cannot be kept: after a restart this device would need a new code", "err", err)
 	}
 	o.Log.Info("paired with the hub", "hub", o.Hub, "name", p.Device)
 	return nil

@@ -17,8 +17,9 @@ import (
 // Identity is who the device is: its key, made here and never sent, and the hub it was paired with. It lives in two files of the state
 // folder, mode 0600: "key" (the ed25519 seed, 64 hex digits) and "hub.json".
 type Identity struct {
-	dir string
-	key ed25519.PrivateKey
+	dir     string
+	key     ed25519.PrivateKey
+	unsaved bool // the pairing is not on the disk yet
 	// Device is the id given at pairing; "" = not paired.
 	Device string `json:"device"`
 	// HubID is the hub it belongs to.
@@ -88,12 +89,24 @@ func (id *Identity) sign(msg []byte) string { return hex.EncodeToString(ed25519.
 
 // keep stores the pairing.
 func (id *Identity) keep(device, hubID string) error {
-	id.Device, id.HubID = device, hubID
+	id.Device, id.HubID, id.unsaved = device, hubID, true
+	return id.save()
+}
+
+// save writes a pairing that is not on the disk yet. The code it was made with is used up, so a disk that refuses is asked again.
+func (id *Identity) save() error {
+	if !id.unsaved {
+		return nil
+	}
 	raw, err := json.Marshal(id)
 	if err != nil {
 		return err
 	}
-	return writeFile(id.dir, "hub.json", append(raw, '\n'))
+	if err := writeFile(id.dir, "hub.json", append(raw, '\n')); err != nil {
+		return err
+	}
+	id.unsaved = false
+	return nil
 }
 
 // writeFile replaces a file whole: a crash leaves the old one or the new one.
