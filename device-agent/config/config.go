@@ -53,7 +53,7 @@ type Outbox struct {
 
 // Sensor is one chip or source.
 type Sensor struct {
-	// Driver: bme280, bmp280, ads1115, adxl345, bh1750, scd4x, ds18b20, contact, host.
+	// Driver is one of SensorDrivers.
 	Driver string `yaml:"driver"`
 	// ID is the entity's id, or what the ids of a chip with several entities begin with.
 	ID string `yaml:"id"`

@@ -6,7 +6,6 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -169,61 +168,6 @@ func (s *Sensor) validate(path string, claim func(path, id string) error) error 
 	return claim(path+".id", s.ID)
 }
 
-// validateDriver checks what each driver needs, and fills in its usual address.
-func (s *Sensor) validateDriver(path string) error {
-	allowed := map[string][]uint16{"bme280": {0x76, 0x77}, "bmp280": {0x76, 0x77}, "ads1115": {0x48, 0x49, 0x4a, 0x4b}, "adxl345": {0x53, 0x1d},
-		"bh1750": {0x23, 0x5c}, "scd4x": {0x62}}
-	if list, isI2C := allowed[s.Driver]; isI2C {
-		if s.Address == 0 {
-			s.Address = list[0]
-		}
-		if !slices.Contains(list, s.Address) {
-			return wrong(path+".address", "a %s cannot be at 0x%02x; it can be at %s", s.Driver, s.Address, hexList(list))
-		}
-	}
-	switch s.Driver {
-	case "bme280", "bmp280", "ads1115", "bh1750", "ds18b20":
-	case "scd4x":
-		if s.Interval < 5*time.Second {
-			return wrong(path+".interval", "a scd4x measures every 5s, not faster")
-		}
-	case "adxl345":
-		if s.RateHz == 0 {
-			s.RateHz = 400
-		}
-		if !slices.Contains([]float64{25, 50, 100, 200, 400, 800}, s.RateHz) {
-			return wrong(path+".rate_hz", "an adxl345 samples at 25, 50, 100, 200, 400 or 800 Hz, not %g", s.RateHz)
-		}
-	case "contact":
-		if s.Pin == "" {
-			return wrong(path, "a contact needs a pin, such as GPIO17")
-		}
-		if !slices.Contains([]string{"", "up", "down", "none"}, s.Pull) {
-			return wrong(path+".pull", "must be up, down or none, not %q", s.Pull)
-		}
-	case "host":
-		if s.Disk == "" {
-			s.Disk = "/"
-		}
-		if !strings.HasPrefix(s.Disk, "/") {
-			return wrong(path+".disk", "must be a mount point such as /, not %q", s.Disk)
-		}
-	case "":
-		return wrong(path, "a sensor needs a driver: %s", SensorDrivers)
-	default:
-		return wrong(path+".driver", "there is no driver %q; there are %s", s.Driver, SensorDrivers)
-	}
-	return nil
-}
-
-// The drivers, for messages.
-const (
-	// SensorDrivers lists what Sensor.Driver can be.
-	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, ds18b20, contact, host"
-	// ActuatorDrivers lists what Actuator.Driver can be.
-	ActuatorDrivers = "relay, pwm, button"
-)
-
 func (s *Sensor) validateInputs(path string, claim func(path, id string) error) error {
 	if len(s.Inputs) == 0 {
 		return wrong(path, "an ads1115 needs inputs, such as {id: soil, pin: A0, max_volts: 3.3}")
@@ -368,14 +312,6 @@ func (k *Climate) fill() {
 	if k.SensorMaxAge == 0 {
 		k.SensorMaxAge = 2 * time.Minute
 	}
-}
-
-func hexList(list []uint16) string {
-	out := make([]string, len(list))
-	for i, a := range list {
-		out[i] = "0x" + strconv.FormatUint(uint64(a), 16)
-	}
-	return strings.Join(out, " or ")
 }
 
 func finite(f float64) bool { return !math.IsNaN(f) && !math.IsInf(f, 0) }

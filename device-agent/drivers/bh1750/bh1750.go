@@ -7,11 +7,11 @@ package bh1750
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"time"
 
 	"github.com/telltale-iot/telltale/device-agent/config"
 	"github.com/telltale-iot/telltale/device-agent/device"
+	"github.com/telltale-iot/telltale/device-agent/drivers/i2cdev"
 	"github.com/telltale-iot/telltale/schema"
 	"periph.io/x/conn/v3/i2c"
 )
@@ -28,15 +28,15 @@ const (
 
 // Sensor implements device.Sensor.
 type Sensor struct {
-	bus i2c.Bus
-	cfg config.Sensor
-	lux device.Quantity
+	chip i2cdev.Chip
+	cfg  config.Sensor
+	lux  device.Quantity
 }
 
 // Open prepares the sensor on a bus.
 func Open(bus i2c.Bus, c config.Sensor) *Sensor {
 	q := c.Quantity("illuminance", "illuminance", "lx", 0, 65534/countsPerLux, 0)
-	return &Sensor{bus: bus, cfg: c, lux: q}
+	return &Sensor{chip: i2cdev.New(bus, c), cfg: c, lux: q}
 }
 
 // Describe implements device.Sensor.
@@ -44,29 +44,18 @@ func (s *Sensor) Describe() []schema.Entity { return []schema.Entity{s.lux.Entit
 
 // Sense implements device.Sensor: one measurement, 180 ms.
 func (s *Sensor) Sense(ctx context.Context) ([]device.Reading, error) {
-	if err := s.tx([]byte{oneTimeHigh}, nil); err != nil {
+	if err := s.chip.Tx([]byte{oneTimeHigh}, nil); err != nil {
 		return nil, err
 	}
-	t := time.NewTimer(measureTime)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	if err := i2cdev.Wait(ctx, measureTime); err != nil {
+		return nil, err
 	}
 	var raw [2]byte
-	if err := s.tx(nil, raw[:]); err != nil {
+	if err := s.chip.Tx(nil, raw[:]); err != nil {
 		return nil, err
 	}
 	return []device.Reading{s.lux.Reading(float64(binary.BigEndian.Uint16(raw[:])) / countsPerLux)}, nil
 }
 
 // Close implements device.Sensor.
-func (s *Sensor) Close() error { return s.tx([]byte{powerDown}, nil) }
-
-func (s *Sensor) tx(w, r []byte) error {
-	if err := s.bus.Tx(s.cfg.Address, w, r); err != nil {
-		return fmt.Errorf("bh1750 at 0x%02x: %w", s.cfg.Address, err)
-	}
-	return nil
-}
+func (s *Sensor) Close() error { return s.chip.Tx([]byte{powerDown}, nil) }

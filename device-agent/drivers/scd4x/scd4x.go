@@ -6,12 +6,11 @@ package scd4x
 
 import (
 	"context"
-	"encoding/binary"
-	"fmt"
 	"time"
 
 	"github.com/telltale-iot/telltale/device-agent/config"
 	"github.com/telltale-iot/telltale/device-agent/device"
+	"github.com/telltale-iot/telltale/device-agent/drivers/i2cdev"
 	"github.com/telltale-iot/telltale/schema"
 	"periph.io/x/conn/v3/i2c"
 )
@@ -32,7 +31,7 @@ const (
 
 // Sensor implements device.Sensor.
 type Sensor struct {
-	bus     i2c.Bus
+	chip    i2cdev.Chip
 	cfg     config.Sensor
 	started bool
 	news    time.Time // of the last measurement, or of the start
@@ -43,7 +42,7 @@ type Sensor struct {
 
 // Open prepares the sensor on a bus.
 func Open(bus i2c.Bus, c config.Sensor) *Sensor {
-	return &Sensor{bus: bus, cfg: c,
+	return &Sensor{chip: i2cdev.New(bus, c), cfg: c,
 		// Ranges: data sheet v1.5 tables 1 to 3 (the SCD41 reports up to 40,000 ppm). 0 ppm means "not measured".
 		co2:  c.Quantity("co2", "carbon_dioxide", "ppm", 1, 40000, 0),
 		temp: c.Quantity("temperature", "temperature", "°C", -10, 60, 1),
@@ -64,7 +63,7 @@ func (s *Sensor) Sense(ctx context.Context) ([]device.Reading, error) {
 		if err := s.command(cmdStop); err != nil {
 			return nil, err
 		}
-		if err := wait(ctx, stopTime); err != nil {
+		if err := i2cdev.Wait(ctx, stopTime); err != nil {
 			return nil, err
 		}
 		if err := s.command(cmdStart); err != nil {
@@ -80,7 +79,7 @@ func (s *Sensor) Sense(ctx context.Context) ([]device.Reading, error) {
 	if ready[0]&0x07FF == 0 {
 		if silent := time.Since(s.news); silent > silentFor {
 			s.started = false
-			return nil, fmt.Errorf("scd4x at 0x%02x has measured nothing for %s: did it lose power?", s.cfg.Address, silent.Round(time.Second))
+			return nil, s.chip.Errorf("has measured nothing for %s: did it lose power?", silent.Round(time.Second))
 		}
 		return nil, nil
 	}
@@ -105,59 +104,19 @@ func (s *Sensor) Close() error {
 }
 
 func (s *Sensor) command(cmd uint16) error {
-	if err := s.bus.Tx(s.cfg.Address, []byte{byte(cmd >> 8), byte(cmd)}, nil); err != nil {
-		s.started = false
-		return fmt.Errorf("scd4x at 0x%02x: %w", s.cfg.Address, err)
-	}
-	return nil
+	err := s.chip.Tx([]byte{byte(cmd >> 8), byte(cmd)}, nil)
+	s.started = s.started && err == nil
+	return err
 }
 
 func (s *Sensor) ask(ctx context.Context, cmd uint16, n int) ([]uint16, error) {
 	if err := s.command(cmd); err != nil {
 		return nil, err
 	}
-	if err := wait(ctx, answerTime); err != nil {
+	if err := i2cdev.Wait(ctx, answerTime); err != nil {
 		return nil, err
 	}
-	raw := make([]byte, 3*n)
-	if err := s.bus.Tx(s.cfg.Address, nil, raw); err != nil {
-		s.started = false
-		return nil, fmt.Errorf("scd4x at 0x%02x: %w", s.cfg.Address, err)
-	}
-	words := make([]uint16, n)
-	for i := range words {
-		part := raw[3*i : 3*i+3]
-		if crc8(part[:2]) != part[2] {
-			return nil, fmt.Errorf("scd4x at 0x%02x: checksum of word %d is wrong", s.cfg.Address, i)
-		}
-		words[i] = binary.BigEndian.Uint16(part)
-	}
-	return words, nil
-}
-
-// crc8 is the chip's checksum: polynomial 0x31, start 0xFF (data sheet section 3.12).
-func crc8(b []byte) byte {
-	crc := byte(0xFF)
-	for _, x := range b {
-		crc ^= x
-		for range 8 {
-			if crc&0x80 != 0 {
-				crc = crc<<1 ^ 0x31
-			} else {
-				crc <<= 1
-			}
-		}
-	}
-	return crc
-}
-
-func wait(ctx context.Context, d time.Duration) error {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
+	words, err := s.chip.Words(n)
+	s.started = s.started && err == nil
+	return words, err
 }

@@ -1,0 +1,97 @@
+package config
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The drivers, for messages.
+const (
+	// SensorDrivers lists what Sensor.Driver can be.
+	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, ds18b20, contact, host"
+	// ActuatorDrivers lists what Actuator.Driver can be.
+	ActuatorDrivers = "relay, pwm, button"
+)
+
+// Addresses lists where a chip can be on an I2C bus, its usual address first; nil for what is not on one. Sources: the data sheets named in the drivers.
+func Addresses(driver string) []uint16 {
+	switch driver {
+	case "bme280", "bmp280":
+		return []uint16{0x76, 0x77}
+	case "ads1115":
+		return []uint16{0x48, 0x49, 0x4a, 0x4b}
+	case "adxl345":
+		return []uint16{0x53, 0x1d}
+	case "bh1750":
+		return []uint16{0x23, 0x5c}
+	case "scd4x":
+		return []uint16{0x62}
+	}
+	return nil
+}
+
+// validateDriver checks what each driver needs, and fills in its usual address.
+func (s *Sensor) validateDriver(path string) error {
+	if list := Addresses(s.Driver); list != nil {
+		if s.Address == 0 {
+			s.Address = list[0]
+		}
+		if !slices.Contains(list, s.Address) {
+			return wrong(path+".address", "a %s cannot be at 0x%02x; it can be at %s", s.Driver, s.Address, hexList(list))
+		}
+	}
+	switch s.Driver {
+	case "scd4x":
+		if s.Interval < 5*time.Second {
+			return wrong(path+".interval", "a scd4x measures every 5s, not faster")
+		}
+	case "adxl345":
+		return s.validateRate(path)
+	case "contact":
+		return s.validateContact(path)
+	case "host":
+		if s.Disk == "" {
+			s.Disk = "/"
+		}
+		if !strings.HasPrefix(s.Disk, "/") {
+			return wrong(path+".disk", "must be a mount point such as /, not %q", s.Disk)
+		}
+	case "":
+		return wrong(path, "a sensor needs a driver: %s", SensorDrivers)
+	default:
+		if !slices.Contains(strings.Split(SensorDrivers, ", "), s.Driver) {
+			return wrong(path+".driver", "there is no driver %q; there are %s", s.Driver, SensorDrivers)
+		}
+	}
+	return nil
+}
+
+func (s *Sensor) validateRate(path string) error {
+	if s.RateHz == 0 {
+		s.RateHz = 400
+	}
+	if !slices.Contains([]float64{25, 50, 100, 200, 400, 800}, s.RateHz) {
+		return wrong(path+".rate_hz", "an adxl345 samples at 25, 50, 100, 200, 400 or 800 Hz, not %g", s.RateHz)
+	}
+	return nil
+}
+
+func (s *Sensor) validateContact(path string) error {
+	if s.Pin == "" {
+		return wrong(path, "a contact needs a pin, such as GPIO17")
+	}
+	if !slices.Contains([]string{"", "up", "down", "none"}, s.Pull) {
+		return wrong(path+".pull", "must be up, down or none, not %q", s.Pull)
+	}
+	return nil
+}
+
+func hexList(list []uint16) string {
+	out := make([]string, len(list))
+	for i, a := range list {
+		out[i] = "0x" + strconv.FormatUint(uint64(a), 16)
+	}
+	return strings.Join(out, " or ")
+}
