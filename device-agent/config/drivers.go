@@ -10,7 +10,7 @@ import (
 // The drivers, for messages.
 const (
 	// SensorDrivers lists what Sensor.Driver can be.
-	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, ds18b20, contact, host"
+	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, ds18b20, contact, host"
 	// ActuatorDrivers lists what Actuator.Driver can be.
 	ActuatorDrivers = "relay, pwm, button"
 )
@@ -28,6 +28,10 @@ func Addresses(driver string) []uint16 {
 		return []uint16{0x23, 0x5c}
 	case "scd4x":
 		return []uint16{0x62}
+	case "sht3x":
+		return []uint16{0x44, 0x45}
+	case "sht4x":
+		return []uint16{0x44, 0x45, 0x46}
 	}
 	return nil
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/telltale-iot/telltale/device-agent/drivers/pwm"
 	"github.com/telltale-iot/telltale/device-agent/drivers/relay"
 	"github.com/telltale-iot/telltale/device-agent/drivers/scd4x"
+	"github.com/telltale-iot/telltale/device-agent/drivers/sht"
 	"periph.io/x/conn/v3/gpio"
 )
 
@@ -54,6 +55,8 @@ func OpenSensor(host device.Host, c config.Sensor) (device.Sensor, error) {
 		return bh1750.Open(bus, c), nil
 	case "scd4x":
 		return scd4x.Open(bus, c), nil
+	case "sht3x", "sht4x":
+		return sht.Open(bus, c), nil
 	}
 	return nil, fmt.Errorf("sensor %s: there is no driver %q", c.ID, c.Driver)
 }

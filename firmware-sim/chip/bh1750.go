@@ -41,6 +41,13 @@ func NewBH1750(lux Signal, mono Mono) *BH1750 {
 	return c
 }
 
+// powerOff forgets what a loss of power forgets.
+func (c *BH1750) powerOff() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.on, c.mode, c.ticks, c.data = false, 0, bhTimeUsual, 0
+}
+
 // Tx implements Device: each byte written is an instruction, reading gives the data register, high byte first.
 func (c *BH1750) Tx(w, r []byte) error {
 	if c.Get() == Dead {

@@ -71,6 +71,13 @@ func (c *BME280) reset() {
 	c.store(bmeSkipped, bmeSkipped, bmeSkipped>>4)
 }
 
+// powerOff forgets what a loss of power forgets.
+func (c *BME280) powerOff() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.reset()
+}
+
 // Tx implements Device: pairs of register and value are written, a lone byte sets where reading begins; reading counts up.
 func (c *BME280) Tx(w, r []byte) error {
 	if c.Get() == Dead {

@@ -338,6 +338,9 @@ func FuzzRegisters(f *testing.F) {
 			NewADS1115([4]Signal{wild, nil, wild, wild}, mono), NewADXL345([3]Signal{wild, wild, wild}, mono),
 			NewBH1750(wild, mono), NewSCD41(Air{wild, wild, wild}, mono, 1),
 		}
+		for _, s := range samples() {
+			chips = append(chips, New(s.sensor.Driver, func(string) Signal { return wild }, mono, 1))
+		}
 		for len(ops) >= 2 {
 			n := min(int(ops[0]>>4)%6, len(ops)-1)
 			r := make([]byte, int(ops[0])%12)

@@ -65,6 +65,13 @@ func (c *SCD41) forget() {
 	c.setting = map[uint16]uint16{scdPressure: 1013, scdOffset: scdUsualOffset, scdAltitude: 0, scdASC: 1}
 }
 
+// powerOff forgets what a loss of power forgets.
+func (c *SCD41) powerOff() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.forget()
+}
+
 // Tx implements Device: two bytes of command, then words with checksums; a read gives the answer to the command before it.
 func (c *SCD41) Tx(w, r []byte) error {
 	if c.Get() == Dead {
@@ -176,10 +183,7 @@ func (c *SCD41) read() bool {
 }
 
 func (c *SCD41) reply(words ...uint16) {
-	for _, w := range words {
-		b := []byte{byte(w >> 8), byte(w)}
-		c.answer = append(c.answer, b[0], b[1], sensirionCRC(b))
-	}
+	c.answer = append(c.answer, sensirionWords(words...)...)
 	c.empty = false
 }
 

@@ -16,10 +16,13 @@ import (
 // hardware is a board with what hangs on it, by the ids of the configuration, so that it can be broken.
 type hardware struct {
 	board   *chip.Board
-	sensors map[string]*chip.Health
+	sensors map[string]breakable
 	outputs map[string]liar
 	buses   map[string]*chip.Bus
 }
+
+// breakable is a sensor that can be broken.
+type breakable interface{ Set(chip.Condition) }
 
 // liar is an output that can be made to lie.
 type liar interface{ Lie(on bool) }
@@ -28,7 +31,7 @@ type liar interface{ Lie(on bool) }
 func build(d *scenario.Device, w *world.World, mono chip.Mono, ledger *chip.Ledger) (*hardware, error) {
 	h := &hardware{
 		board:   chip.NewBoard(d.Agent.Device, mono, ledger),
-		sensors: map[string]*chip.Health{}, outputs: map[string]liar{}, buses: map[string]*chip.Bus{},
+		sensors: map[string]breakable{}, outputs: map[string]liar{}, buses: map[string]*chip.Bus{},
 	}
 	var errs []error
 	for i := range d.Agent.Sensors {
@@ -61,19 +64,11 @@ func (h *hardware) sensor(d *scenario.Device, s *config.Sensor, w *world.World, 
 		return chip.Signal(p)
 	}
 	at := func(quantity string) chip.Signal { return probe(wire.At + "/" + quantity) }
+	if chip.Quantities(s.Driver) != nil {
+		c := chip.New(s.Driver, at, mono, seed)
+		return errors.Join(append(errs, h.attach(s, c, c))...)
+	}
 	switch s.Driver {
-	case "bme280":
-		c := chip.NewBME280(chip.Climate{Temperature: at("air_temperature"), Pressure: at("pressure"), Humidity: at("humidity")}, mono, seed)
-		errs = append(errs, h.attach(s, c, &c.Health))
-	case "bmp280":
-		c := chip.NewBME280(chip.Climate{Temperature: at("air_temperature"), Pressure: at("pressure")}, mono, seed)
-		errs = append(errs, h.attach(s, c, &c.Health))
-	case "scd4x":
-		c := chip.NewSCD41(chip.Air{CO2: at("co2"), Temperature: at("air_temperature"), Humidity: at("humidity")}, mono, seed)
-		errs = append(errs, h.attach(s, c, &c.Health))
-	case "bh1750":
-		c := chip.NewBH1750(at("illuminance"), mono)
-		errs = append(errs, h.attach(s, c, &c.Health))
 	case "adxl345":
 		var axes [3]chip.Signal
 		for i, q := range scenario.Quantities(s.Driver) {
@@ -99,7 +94,7 @@ func (h *hardware) sensor(d *scenario.Device, s *config.Sensor, w *world.World, 
 }
 
 // attach puts a chip on its bus.
-func (h *hardware) attach(s *config.Sensor, c chip.Device, health *chip.Health) error {
+func (h *hardware) attach(s *config.Sensor, c chip.Device, health breakable) error {
 	bus := h.board.Bus(s.Bus)
 	h.buses[bus.String()] = bus
 	h.sensors[s.ID] = health

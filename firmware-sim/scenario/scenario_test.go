@@ -20,7 +20,7 @@ func TestEveryScenarioOfTheProgramCanBeOpened(t *testing.T) {
 			t.Errorf("%s calls itself %q: %q", name, s.Name, s.Description)
 		}
 	}
-	if _, err := Open("hmoe"); err == nil || !strings.Contains(err.Error(), "home, greenhouse") {
+	if _, err := Open("hmoe"); err == nil || !strings.Contains(err.Error(), "home, bench") {
 		t.Errorf("unknown name: %v", err)
 	}
 }

@@ -7,24 +7,16 @@ import (
 	"strings"
 
 	"github.com/telltale-iot/telltale/device-agent/config"
+	"github.com/telltale-iot/telltale/firmware-sim/chip"
 	"github.com/telltale-iot/telltale/firmware-sim/world"
 )
 
 // Quantities lists what a chip that sits at a place measures there, by the names that the world uses; nil for sensors with one quantity.
 func Quantities(driver string) []string {
-	switch driver {
-	case "bme280":
-		return []string{"air_temperature", "pressure", "humidity"}
-	case "bmp280":
-		return []string{"air_temperature", "pressure"}
-	case "scd4x":
-		return []string{"co2", "air_temperature", "humidity"}
-	case "bh1750":
-		return []string{"illuminance"}
-	case "adxl345":
+	if Waves(driver) {
 		return []string{"vibration_x", "vibration_y", "vibration_z"}
 	}
-	return nil
+	return chip.Quantities(driver)
 }
 
 // Waves reports whether a driver's quantities at a place are waves.

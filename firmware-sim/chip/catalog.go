@@ -1,0 +1,51 @@
+package chip
+
+// Model is a chip that can be broken on purpose.
+type Model interface {
+	Device
+	// Set changes its condition.
+	Set(Condition)
+}
+
+// kind says what a chip measures at its place, by the names that the world uses, and makes one.
+type kind struct {
+	quantities []string
+	make       func(at func(quantity string) Signal, mono Mono, seed uint64) Model
+}
+
+// kinds lists the chips that sit at a place and measure it, by the agent's name of their driver.
+func kinds(driver string) kind {
+	const temperature, humidity, pressure, light = "air_temperature", "humidity", "pressure", "illuminance"
+	type place = func(string) Signal
+	moist := func(at place) Moist { return Moist{Temperature: at(temperature), Humidity: at(humidity)} }
+	switch driver {
+	case "bme280":
+		return kind{[]string{temperature, pressure, humidity}, func(at place, mono Mono, seed uint64) Model {
+			return NewBME280(Climate{Temperature: at(temperature), Pressure: at(pressure), Humidity: at(humidity)}, mono, seed)
+		}}
+	case "bmp280":
+		return kind{[]string{temperature, pressure}, func(at place, mono Mono, seed uint64) Model {
+			return NewBME280(Climate{Temperature: at(temperature), Pressure: at(pressure)}, mono, seed)
+		}}
+	case "scd4x":
+		return kind{[]string{"co2", temperature, humidity}, func(at place, mono Mono, seed uint64) Model {
+			return NewSCD41(Air{CO2: at("co2"), Temperature: at(temperature), Humidity: at(humidity)}, mono, seed)
+		}}
+	case "bh1750":
+		return kind{[]string{light}, func(at place, mono Mono, _ uint64) Model { return NewBH1750(at(light), mono) }}
+	case "sht3x":
+		return kind{[]string{temperature, humidity}, func(at place, mono Mono, seed uint64) Model { return NewSHT3x(moist(at), mono, seed) }}
+	case "sht4x":
+		return kind{[]string{temperature, humidity}, func(at place, mono Mono, seed uint64) Model { return NewSHT4x(moist(at), mono, seed) }}
+	}
+	return kind{}
+}
+
+// Quantities lists what the chip of a driver measures at its place, by the names that the world uses; nil for what is no such chip.
+func Quantities(driver string) []string { return kinds(driver).quantities }
+
+// New makes the chip of a driver that Quantities knows. at gives what it measures; mono is the machine's time, seed what makes it one of its
+// kind: its calibration, its number.
+func New(driver string, at func(quantity string) Signal, mono Mono, seed uint64) Model {
+	return kinds(driver).make(at, mono, seed)
+}
