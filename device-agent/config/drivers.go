@@ -10,7 +10,7 @@ import (
 // The drivers, for messages.
 const (
 	// SensorDrivers lists what Sensor.Driver can be.
-	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, ds18b20, contact, host"
+	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, ds18b20, contact, host"
 	// ActuatorDrivers lists what Actuator.Driver can be.
 	ActuatorDrivers = "relay, pwm, button"
 )
@@ -32,6 +32,8 @@ func Addresses(driver string) []uint16 {
 		return []uint16{0x44, 0x45}
 	case "sht4x":
 		return []uint16{0x44, 0x45, 0x46}
+	case "aht20":
+		return []uint16{0x38}
 	}
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/telltale-iot/telltale/device-agent/device"
 	"github.com/telltale-iot/telltale/device-agent/drivers/ads1115"
 	"github.com/telltale-iot/telltale/device-agent/drivers/adxl345"
+	"github.com/telltale-iot/telltale/device-agent/drivers/aht20"
 	"github.com/telltale-iot/telltale/device-agent/drivers/bh1750"
 	"github.com/telltale-iot/telltale/device-agent/drivers/bme280"
 	"github.com/telltale-iot/telltale/device-agent/drivers/button"
@@ -57,6 +58,8 @@ func OpenSensor(host device.Host, c config.Sensor) (device.Sensor, error) {
 		return scd4x.Open(bus, c), nil
 	case "sht3x", "sht4x":
 		return sht.Open(bus, c), nil
+	case "aht20":
+		return aht20.Open(bus, c), nil
 	}
 	return nil, fmt.Errorf("sensor %s: there is no driver %q", c.ID, c.Driver)
 }

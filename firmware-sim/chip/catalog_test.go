@@ -50,6 +50,7 @@ func samples() []sample {
 		{sensor: config.Sensor{Driver: "bh1750"}, want: map[string]float64{"x_illuminance": 321}, within: map[string]float64{"x_illuminance": 0.6}},
 		{sensor: config.Sensor{Driver: "sht3x"}, want: air},
 		{sensor: config.Sensor{Driver: "sht4x"}, want: air},
+		{sensor: config.Sensor{Driver: "aht20"}, want: air},
 	}
 }
 
