@@ -18,6 +18,7 @@ import (
 	"github.com/telltale-iot/telltale/device-agent/drivers/contact"
 	"github.com/telltale-iot/telltale/device-agent/drivers/ds18b20"
 	"github.com/telltale-iot/telltale/device-agent/drivers/hostinfo"
+	"github.com/telltale-iot/telltale/device-agent/drivers/mcp9808"
 	"github.com/telltale-iot/telltale/device-agent/drivers/pwm"
 	"github.com/telltale-iot/telltale/device-agent/drivers/relay"
 	"github.com/telltale-iot/telltale/device-agent/drivers/scd4x"
@@ -60,6 +61,8 @@ func OpenSensor(host device.Host, c config.Sensor) (device.Sensor, error) {
 		return sht.Open(bus, c), nil
 	case "aht20":
 		return aht20.Open(bus, c), nil
+	case "mcp9808":
+		return mcp9808.Open(bus, c), nil
 	}
 	return nil, fmt.Errorf("sensor %s: there is no driver %q", c.ID, c.Driver)
 }

@@ -39,6 +39,8 @@ func kinds(driver string) kind {
 		return kind{[]string{temperature, humidity}, func(at place, mono Mono, seed uint64) Model { return NewSHT4x(moist(at), mono, seed) }}
 	case "aht20":
 		return kind{[]string{temperature, humidity}, func(at place, mono Mono, _ uint64) Model { return NewAHT20(moist(at), mono) }}
+	case "mcp9808":
+		return kind{[]string{temperature}, func(at place, mono Mono, _ uint64) Model { return NewMCP9808(at(temperature), mono) }}
 	}
 	return kind{}
 }
