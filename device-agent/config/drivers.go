@@ -10,7 +10,7 @@ import (
 // The drivers, for messages.
 const (
 	// SensorDrivers lists what Sensor.Driver can be.
-	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, ds18b20, contact, host"
+	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ds18b20, contact, host"
 	// ActuatorDrivers lists what Actuator.Driver can be.
 	ActuatorDrivers = "relay, pwm, button"
 )
@@ -36,6 +36,8 @@ func Addresses(driver string) []uint16 {
 		return []uint16{0x38}
 	case "mcp9808":
 		return []uint16{0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f}
+	case "tmp102":
+		return []uint16{0x48, 0x49, 0x4a, 0x4b}
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/telltale-iot/telltale/device-agent/drivers/relay"
 	"github.com/telltale-iot/telltale/device-agent/drivers/scd4x"
 	"github.com/telltale-iot/telltale/device-agent/drivers/sht"
+	"github.com/telltale-iot/telltale/device-agent/drivers/tmp102"
 	"periph.io/x/conn/v3/gpio"
 )
 
@@ -63,6 +64,8 @@ func OpenSensor(host device.Host, c config.Sensor) (device.Sensor, error) {
 		return aht20.Open(bus, c), nil
 	case "mcp9808":
 		return mcp9808.Open(bus, c), nil
+	case "tmp102":
+		return tmp102.Open(bus, c), nil
 	}
 	return nil, fmt.Errorf("sensor %s: there is no driver %q", c.ID, c.Driver)
 }

@@ -41,6 +41,8 @@ func kinds(driver string) kind {
 		return kind{[]string{temperature, humidity}, func(at place, mono Mono, _ uint64) Model { return NewAHT20(moist(at), mono) }}
 	case "mcp9808":
 		return kind{[]string{temperature}, func(at place, mono Mono, _ uint64) Model { return NewMCP9808(at(temperature), mono) }}
+	case "tmp102":
+		return kind{[]string{temperature}, func(at place, mono Mono, _ uint64) Model { return NewTMP102(at(temperature), mono) }}
 	}
 	return kind{}
 }

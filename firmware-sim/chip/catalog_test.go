@@ -52,6 +52,7 @@ func samples() []sample {
 		{sensor: config.Sensor{Driver: "sht4x"}, want: air},
 		{sensor: config.Sensor{Driver: "aht20"}, want: air},
 		{sensor: config.Sensor{Driver: "mcp9808"}, want: map[string]float64{"x_temperature": 21.5}},
+		{sensor: config.Sensor{Driver: "tmp102"}, want: map[string]float64{"x_temperature": 21.5}},
 	}
 }
 
