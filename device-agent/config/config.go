@@ -83,6 +83,8 @@ type Sensor struct {
 	Inputs []Input `yaml:"inputs"`
 	// RateHz samples a waveform at this rate (adxl345).
 	RateHz float64 `yaml:"rate_hz"`
+	// ShuntOhms is the resistance that an ina219 measures across, in Ω.
+	ShuntOhms float64 `yaml:"shunt_ohms"`
 	// Disk is the mount point whose fill the host driver reports.
 	Disk string `yaml:"disk"`
 }

@@ -10,7 +10,7 @@ import (
 // The drivers, for messages.
 const (
 	// SensorDrivers lists what Sensor.Driver can be.
-	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ds18b20, contact, host"
+	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ina219, ds18b20, contact, host"
 	// ActuatorDrivers lists what Actuator.Driver can be.
 	ActuatorDrivers = "relay, pwm, button"
 )
@@ -38,6 +38,8 @@ func Addresses(driver string) []uint16 {
 		return []uint16{0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f}
 	case "tmp102":
 		return []uint16{0x48, 0x49, 0x4a, 0x4b}
+	case "ina219":
+		return []uint16{0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b, 0x4c, 0x4d, 0x4e, 0x4f}
 	}
 	return nil
 }
@@ -56,6 +58,13 @@ func (s *Sensor) validateDriver(path string) error {
 	case "scd4x":
 		if s.Interval < 5*time.Second {
 			return wrong(path+".interval", "a scd4x measures every 5s, not faster")
+		}
+	case "ina219":
+		if s.ShuntOhms == 0 {
+			s.ShuntOhms = 0.1
+		}
+		if !(s.ShuntOhms >= 1e-5 && s.ShuntOhms <= 100) {
+			return wrong(path+".shunt_ohms", "must be 0.00001 to 100, not %g", s.ShuntOhms)
 		}
 	case "adxl345":
 		return s.validateRate(path)

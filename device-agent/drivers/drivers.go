@@ -18,6 +18,7 @@ import (
 	"github.com/telltale-iot/telltale/device-agent/drivers/contact"
 	"github.com/telltale-iot/telltale/device-agent/drivers/ds18b20"
 	"github.com/telltale-iot/telltale/device-agent/drivers/hostinfo"
+	"github.com/telltale-iot/telltale/device-agent/drivers/ina219"
 	"github.com/telltale-iot/telltale/device-agent/drivers/mcp9808"
 	"github.com/telltale-iot/telltale/device-agent/drivers/pwm"
 	"github.com/telltale-iot/telltale/device-agent/drivers/relay"
@@ -66,6 +67,8 @@ func OpenSensor(host device.Host, c config.Sensor) (device.Sensor, error) {
 		return mcp9808.Open(bus, c), nil
 	case "tmp102":
 		return tmp102.Open(bus, c), nil
+	case "ina219":
+		return ina219.Open(bus, c), nil
 	}
 	return nil, fmt.Errorf("sensor %s: there is no driver %q", c.ID, c.Driver)
 }

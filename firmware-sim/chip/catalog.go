@@ -1,5 +1,7 @@
 package chip
 
+import "time"
+
 // Model is a chip that can be broken on purpose.
 type Model interface {
 	Device
@@ -43,6 +45,11 @@ func kinds(driver string) kind {
 		return kind{[]string{temperature}, func(at place, mono Mono, _ uint64) Model { return NewMCP9808(at(temperature), mono) }}
 	case "tmp102":
 		return kind{[]string{temperature}, func(at place, mono Mono, _ uint64) Model { return NewTMP102(at(temperature), mono) }}
+	case "ina219": // the place is a load on a supply of 12 V
+		return kind{[]string{"power"}, func(at place, mono Mono, _ uint64) Model {
+			watts := at("power")
+			return NewINA219(Supply{Voltage: func(time.Duration) float64 { return 12 }, Current: func(t time.Duration) float64 { return watts(t) / 12 }}, mono)
+		}}
 	}
 	return kind{}
 }
