@@ -14,6 +14,7 @@ import (
 	"github.com/telltale-iot/telltale/device-agent/drivers/aht20"
 	"github.com/telltale-iot/telltale/device-agent/drivers/bh1750"
 	"github.com/telltale-iot/telltale/device-agent/drivers/bme280"
+	"github.com/telltale-iot/telltale/device-agent/drivers/bmp388"
 	"github.com/telltale-iot/telltale/device-agent/drivers/button"
 	"github.com/telltale-iot/telltale/device-agent/drivers/contact"
 	"github.com/telltale-iot/telltale/device-agent/drivers/ds18b20"
@@ -69,6 +70,8 @@ func OpenSensor(host device.Host, c config.Sensor) (device.Sensor, error) {
 		return tmp102.Open(bus, c), nil
 	case "ina219":
 		return ina219.Open(bus, c), nil
+	case "bmp388":
+		return bmp388.Open(bus, c), nil
 	}
 	return nil, fmt.Errorf("sensor %s: there is no driver %q", c.ID, c.Driver)
 }

@@ -50,6 +50,10 @@ func kinds(driver string) kind {
 			watts := at("power")
 			return NewINA219(Supply{Voltage: func(time.Duration) float64 { return 12 }, Current: func(t time.Duration) float64 { return watts(t) / 12 }}, mono)
 		}}
+	case "bmp388":
+		return kind{[]string{temperature, pressure}, func(at place, mono Mono, seed uint64) Model {
+			return NewBMP388(Climate{Temperature: at(temperature), Pressure: at(pressure)}, mono, seed)
+		}}
 	}
 	return kind{}
 }

@@ -54,6 +54,7 @@ func samples() []sample {
 		{sensor: config.Sensor{Driver: "mcp9808"}, want: map[string]float64{"x_temperature": 21.5}},
 		{sensor: config.Sensor{Driver: "tmp102"}, want: map[string]float64{"x_temperature": 21.5}},
 		{sensor: config.Sensor{Driver: "ina219"}, want: map[string]float64{"x_voltage": 12, "x_current": 1.5, "x_power": 18}},
+		{sensor: config.Sensor{Driver: "bmp388"}, want: map[string]float64{"x_temperature": 21.5, "x_pressure": 1004.2}},
 	}
 }
 
