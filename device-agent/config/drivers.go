@@ -10,7 +10,7 @@ import (
 // The drivers, for messages.
 const (
 	// SensorDrivers lists what Sensor.Driver can be.
-	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ina219, bmp388, ds18b20, contact, host"
+	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ina219, bmp388, tsl2591, ds18b20, contact, host"
 	// ActuatorDrivers lists what Actuator.Driver can be.
 	ActuatorDrivers = "relay, pwm, button"
 )
@@ -42,6 +42,8 @@ func Addresses(driver string) []uint16 {
 		return []uint16{0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, 0x47, 0x48, 0x49, 0x4a, 0x4b, 0x4c, 0x4d, 0x4e, 0x4f}
 	case "bmp388":
 		return []uint16{0x77, 0x76}
+	case "tsl2591":
+		return []uint16{0x29}
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ import (
 	"github.com/telltale-iot/telltale/device-agent/drivers/scd4x"
 	"github.com/telltale-iot/telltale/device-agent/drivers/sht"
 	"github.com/telltale-iot/telltale/device-agent/drivers/tmp102"
+	"github.com/telltale-iot/telltale/device-agent/drivers/tsl2591"
 	"periph.io/x/conn/v3/gpio"
 )
 
@@ -72,6 +73,8 @@ func OpenSensor(host device.Host, c config.Sensor) (device.Sensor, error) {
 		return ina219.Open(bus, c), nil
 	case "bmp388":
 		return bmp388.Open(bus, c), nil
+	case "tsl2591":
+		return tsl2591.Open(bus, c), nil
 	}
 	return nil, fmt.Errorf("sensor %s: there is no driver %q", c.ID, c.Driver)
 }

@@ -54,6 +54,8 @@ func kinds(driver string) kind {
 		return kind{[]string{temperature, pressure}, func(at place, mono Mono, seed uint64) Model {
 			return NewBMP388(Climate{Temperature: at(temperature), Pressure: at(pressure)}, mono, seed)
 		}}
+	case "tsl2591":
+		return kind{[]string{light}, func(at place, mono Mono, _ uint64) Model { return NewTSL2591(at(light), mono) }}
 	}
 	return kind{}
 }

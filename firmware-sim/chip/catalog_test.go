@@ -55,6 +55,7 @@ func samples() []sample {
 		{sensor: config.Sensor{Driver: "tmp102"}, want: map[string]float64{"x_temperature": 21.5}},
 		{sensor: config.Sensor{Driver: "ina219"}, want: map[string]float64{"x_voltage": 12, "x_current": 1.5, "x_power": 18}},
 		{sensor: config.Sensor{Driver: "bmp388"}, want: map[string]float64{"x_temperature": 21.5, "x_pressure": 1004.2}},
+		{sensor: config.Sensor{Driver: "tsl2591"}, want: map[string]float64{"x_illuminance": 321}, within: map[string]float64{"x_illuminance": 1}},
 	}
 }
 
