@@ -2,7 +2,7 @@
 //
 // It is strict, because a typing error that is silently ignored is found months later: an unknown key, a repeated key, a value of the
 // wrong type and a second document are errors, and each error says file, line and column in words a person can act on.
-// It refuses anchors, aliases and merge keys (a file is read as it stands), input above [MaxBytes] and nesting above [MaxDepth].
+// It refuses anchors, aliases, merge keys and tags (a file is read as it stands), input above [MaxBytes] and nesting above [MaxDepth].
 //
 // Start with [Load] (a file) or [Decode] (bytes in hand). To report a value that is well-formed but makes no sense, keep the
 // [Document] and use [Document.Errorf], which knows where the value stands. This is the only package that knows the YAML library.
@@ -147,7 +147,7 @@ func parse(name string, src []byte) (*Document, error) {
 		}
 	}
 	if tk := refused.found; tk != nil {
-		return nil, doc.at(tk, "anchors, aliases and merge keys (&, *, <<) are not supported; write the value out")
+		return nil, doc.at(tk, "anchors, aliases, merge keys and tags (&, *, <<, !) are not supported; write the value out")
 	}
 	return doc, nil
 }
@@ -157,7 +157,7 @@ type refuser struct{ found *token.Token }
 
 func (r *refuser) Visit(n ast.Node) ast.Visitor {
 	switch n.(type) {
-	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode:
+	case *ast.AnchorNode, *ast.AliasNode, *ast.MergeKeyNode, *ast.TagNode: // the library dereferences nil at some tags
 		if r.found == nil {
 			r.found = n.GetToken()
 		}

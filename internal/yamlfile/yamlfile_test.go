@@ -67,6 +67,7 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{"out of range", "port: 70000\n", `x.yaml:1:7: 70000 is out of range for a whole number, not negative`},
 		{"repeated key", "hub: a\nhub: b\n", `x.yaml:2:1: mapping key "hub" already defined at [1:1]`},
 		{"two documents", "hub: a\n---\nhub: b\n", `x.yaml: holds more than one document; remove the "---" between them`},
+		{"tag", "hub: x\nlabels: !y {k: v}\n", `x.yaml:2:9: anchors, aliases`},
 		{"alias", "hub: &a x\nlabels: {k: *a}\n", `x.yaml:1:6: anchors, aliases`},
 		{"not YAML", "hub: [a\n", `x.yaml:1:6: `},
 		{"too deep", strings.Repeat("[", 100000), `x.yaml:1:1: nested deeper than 32 levels`},
