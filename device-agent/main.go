@@ -2,6 +2,7 @@
 //
 //	device-agent --hub http://localhost:8080     # this machine's own figures, paired by itself with a hub on the same machine
 //	device-agent --config agent.yaml             # what agent.example.yaml shows
+//	device-agent scan                            # what is wired to this machine, and the configuration for it
 //	device-agent check --config agent.yaml       # is the file right, and is everything it names there?
 package main
 
@@ -14,6 +15,7 @@ import (
 // program is the command line.
 type program struct {
 	Run   runCommand   `cmd:"" default:"withargs" help:"Sample, send, obey. Stops at Ctrl-C with every output in its safe state."`
+	Scan  scanCommand  `cmd:"" help:"Look what is wired to this machine, and write the configuration for it."`
 	Check checkCommand `cmd:"" help:"Check a configuration and read everything it names once. Nothing is switched."`
 }
 

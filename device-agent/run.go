@@ -72,6 +72,7 @@ type runCommand struct {
 	settings
 	Code      string `help:"Pairing code from the hub (Add device). Not needed with a hub on this machine, or once paired."`
 	PairAgain bool   `help:"Forget the hub this device is paired with and pair anew."`
+	NoScan    bool   `help:"Without a configuration: do not look for sensors on I2C and one-wire."`
 	Verbose   bool   `short:"v" help:"Log more."`
 }
 
@@ -96,6 +97,9 @@ func (r *runCommand) Run(ctx context.Context, streams *cli.IO) error {
 		level = slog.LevelDebug
 	}
 	machine := host.New()
+	if r.Config == "" && !r.NoScan {
+		c.Sensors = append(c.Sensors, plugged(ctx, machine, streams.Out)...)
+	}
 	a, err := agent.New(agent.Options{Config: c, Host: machine, Dir: c.StateDir, Clock: host.NewClock(), Code: r.Code,
 		Software: "telltale device-agent " + cli.Version(), Log: slog.New(slog.NewTextHandler(streams.Err, &slog.HandlerOptions{Level: level}))})
 	if err != nil {
@@ -111,7 +115,7 @@ func (r *runCommand) Run(ctx context.Context, streams *cli.IO) error {
 
 // introduce says what is going to happen.
 func introduce(w io.Writer, c *config.Config, entities int, file string) {
-	what := "this machine's own figures (no configuration given)"
+	what := fmt.Sprintf("this machine's own figures and %d sensors that were found (no configuration given)", len(c.Sensors)-1)
 	if file != "" {
 		what = fmt.Sprintf("%d sensors, %d actuators and %d climates of %s", len(c.Sensors), len(c.Actuators), len(c.Climates), file)
 	}

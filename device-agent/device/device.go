@@ -120,6 +120,12 @@ type DiskMeter interface {
 	DiskUsage(path string) (used, total uint64, err error)
 }
 
+// BusLister is an ability of some hosts: to name their I2C buses.
+type BusLister interface {
+	// I2CBuses returns the names of all buses as I2C takes them, the first one first.
+	I2CBuses() []string
+}
+
 // Clock tells the time. The wall clock may lie: a Raspberry Pi has none of its own.
 type Clock interface {
 	// Now is the wall clock.

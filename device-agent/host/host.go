@@ -13,6 +13,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -25,7 +26,7 @@ import (
 	"periph.io/x/host/v3/sysfs"
 )
 
-// Machine implements device.Host and device.DiskMeter.
+// Machine implements device.Host, device.DiskMeter and device.BusLister.
 type Machine struct {
 	mu    sync.Mutex
 	buses map[int]*bus
@@ -55,6 +56,26 @@ func (m *Machine) I2C(name string) (i2c.BusCloser, error) {
 	}
 	m.buses[n] = &bus{b}
 	return m.buses[n], nil
+}
+
+// I2CBuses implements device.BusLister.
+func (m *Machine) I2CBuses() []string {
+	found, err := filepath.Glob("/dev/i2c-*")
+	if err != nil {
+		return nil
+	}
+	var numbers []int
+	for _, f := range found {
+		if n, err := busNumber(f); err == nil {
+			numbers = append(numbers, n)
+		}
+	}
+	slices.Sort(numbers)
+	names := make([]string, len(numbers))
+	for i, n := range numbers {
+		names[i] = strconv.Itoa(n)
+	}
+	return names
 }
 
 func busNumber(name string) (int, error) {

@@ -3,6 +3,8 @@ package chip
 import (
 	"fmt"
 	"io/fs"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -210,6 +212,13 @@ func (m *Machine) I2C(name string) (i2c.BusCloser, error) {
 		return nil, fmt.Errorf("board %s: no I2C bus %q", m.board.name, name)
 	}
 	return &wire{Bus: bus, machine: m}, m.alive()
+}
+
+// I2CBuses implements device.BusLister.
+func (m *Machine) I2CBuses() []string {
+	m.board.mu.Lock()
+	defer m.board.mu.Unlock()
+	return slices.Sorted(maps.Keys(m.board.buses))
 }
 
 // wire is a bus as a program on the machine holds it.

@@ -12,23 +12,27 @@ type Moist struct {
 	Humidity    Signal // %
 }
 
-// shtWords says how a family writes its measurement. Sources: Sensirion SHT3x-DIS data sheet version 5, section 4.13; SHT4x data sheet,
+// shtAwake is the status after power-on: an alert is pending, a reset was detected. Source: SHT3x-DIS version 5, table 18.
+const shtAwake = 0x8010
+
+// shtFamily says how a family writes its measurement. Sources: Sensirion SHT3x-DIS data sheet version 5, section 4.13; SHT4x data sheet,
 // "Conversion of Signal Output".
 type shtFamily struct {
 	commands map[string]time.Duration // of a measurement → typical duration
 	serial   string
 	reset    string
+	status   string  // command that reads the status register; "" = it has none
 	low, all float64 // humidity of 0, and of the whole scale
 }
 
 func sht3x() shtFamily {
 	return shtFamily{map[string]time.Duration{"\x24\x00": 12500 * time.Microsecond, "\x24\x0b": 4500 * time.Microsecond, "\x24\x16": 2500 * time.Microsecond},
-		"\x37\x80", "\x30\xa2", 0, 100}
+		"\x37\x80", "\x30\xa2", "\xf3\x2d", 0, 100}
 }
 
 func sht4x() shtFamily {
 	return shtFamily{map[string]time.Duration{"\xfd": 6900 * time.Microsecond, "\xf6": 3700 * time.Microsecond, "\xe0": 1300 * time.Microsecond},
-		"\x89", "\x94", -6, 125}
+		"\x89", "\x94", "", -6, 125}
 }
 
 // SHT models Sensirion's SHT3x or SHT4x: a command starts a measurement, a read before it is done is not acknowledged.
@@ -102,6 +106,8 @@ func (c *SHT) command(cmd string) bool {
 		c.due, c.ready = true, c.mono()+takes
 	case cmd == c.serial:
 		c.answer = sensirionWords(uint16(c.id>>16), uint16(c.id))
+	case cmd == c.status:
+		c.answer = sensirionWords(shtAwake)
 	case cmd == c.shtFamily.reset:
 		c.ready = c.mono() + time.Millisecond
 	default:

@@ -18,9 +18,9 @@ import (
 
 // Registers and bits. Source: ams TSL2591 data sheet, April 2013, "Register Description".
 const (
-	command    = 0xA0 // normal transaction
+	command    = 0xA0    // normal transaction
 	regEnable  = command // register 0
-	powerALS   = 0x03 // PON, AEN
+	powerALS   = 0x03    // PON, AEN
 	regConfig  = command | 0x01
 	regID      = command | 0x12
 	idTSL2591  = 0x50
