@@ -10,7 +10,7 @@ import (
 // The drivers, for messages.
 const (
 	// SensorDrivers lists what Sensor.Driver can be.
-	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ina219, bmp388, tsl2591, ds18b20, contact, host"
+	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ina219, bmp388, tsl2591, bme680, ds18b20, contact, host"
 	// ActuatorDrivers lists what Actuator.Driver can be.
 	ActuatorDrivers = "relay, pwm, button"
 )
@@ -44,6 +44,8 @@ func Addresses(driver string) []uint16 {
 		return []uint16{0x77, 0x76}
 	case "tsl2591":
 		return []uint16{0x29}
+	case "bme680":
+		return []uint16{0x77, 0x76}
 	}
 	return nil
 }
@@ -62,6 +64,10 @@ func (s *Sensor) validateDriver(path string) error {
 	case "scd4x":
 		if s.Interval < 5*time.Second {
 			return wrong(path+".interval", "a scd4x measures every 5s, not faster")
+		}
+	case "bme680":
+		if s.Interval < 3*time.Second {
+			return wrong(path+".interval", "a bme680 is read every 3s at most: its heater warms what it measures")
 		}
 	case "ina219":
 		if s.ShuntOhms == 0 {

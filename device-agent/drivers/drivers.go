@@ -14,6 +14,7 @@ import (
 	"github.com/telltale-iot/telltale/device-agent/drivers/aht20"
 	"github.com/telltale-iot/telltale/device-agent/drivers/bh1750"
 	"github.com/telltale-iot/telltale/device-agent/drivers/bme280"
+	"github.com/telltale-iot/telltale/device-agent/drivers/bme680"
 	"github.com/telltale-iot/telltale/device-agent/drivers/bmp388"
 	"github.com/telltale-iot/telltale/device-agent/drivers/button"
 	"github.com/telltale-iot/telltale/device-agent/drivers/contact"
@@ -75,6 +76,8 @@ func OpenSensor(host device.Host, c config.Sensor) (device.Sensor, error) {
 		return bmp388.Open(bus, c), nil
 	case "tsl2591":
 		return tsl2591.Open(bus, c), nil
+	case "bme680":
+		return bme680.Open(bus, c), nil
 	}
 	return nil, fmt.Errorf("sensor %s: there is no driver %q", c.ID, c.Driver)
 }

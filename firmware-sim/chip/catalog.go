@@ -56,6 +56,12 @@ func kinds(driver string) kind {
 		}}
 	case "tsl2591":
 		return kind{[]string{light}, func(at place, mono Mono, _ uint64) Model { return NewTSL2591(at(light), mono) }}
+	case "bme680": // bad air, of which CO2 tells here, lowers the resistance
+		return kind{[]string{temperature, pressure, humidity, "co2"}, func(at place, mono Mono, seed uint64) Model {
+			co2 := at("co2")
+			gas := func(t time.Duration) float64 { return 9e4 * 420 / max(co2(t), 100) }
+			return NewBME680(Smelly{Climate{Temperature: at(temperature), Pressure: at(pressure), Humidity: at(humidity)}, gas}, mono, seed)
+		}}
 	}
 	return kind{}
 }

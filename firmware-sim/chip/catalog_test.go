@@ -56,6 +56,8 @@ func samples() []sample {
 		{sensor: config.Sensor{Driver: "ina219"}, want: map[string]float64{"x_voltage": 12, "x_current": 1.5, "x_power": 18}},
 		{sensor: config.Sensor{Driver: "bmp388"}, want: map[string]float64{"x_temperature": 21.5, "x_pressure": 1004.2}},
 		{sensor: config.Sensor{Driver: "tsl2591"}, want: map[string]float64{"x_illuminance": 321}, within: map[string]float64{"x_illuminance": 1}},
+		{sensor: config.Sensor{Driver: "bme680"}, want: map[string]float64{"x_temperature": 21.5, "x_pressure": 1004.2, "x_humidity": 47, "x_gas_resistance": 9e4 * 420 / 812.0},
+			within: map[string]float64{"x_pressure": 0.05, "x_humidity": 0.1, "x_gas_resistance": 100}},
 	}
 }
 
