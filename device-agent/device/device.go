@@ -10,6 +10,7 @@ package device
 
 import (
 	"context"
+	"io"
 	"io/fs"
 	"time"
 
@@ -118,6 +119,21 @@ type Host interface {
 type DiskMeter interface {
 	// DiskUsage returns used and total bytes of the file system that holds path ("/").
 	DiskUsage(path string) (used, total uint64, err error)
+}
+
+// SerialHost is an ability of some hosts: to open serial lines.
+type SerialHost interface {
+	// Serial opens a line, "/dev/serial0" or "ttyUSB0": raw, 8 bits, no parity, one stop bit.
+	Serial(name string, baud int) (Serial, error)
+}
+
+// Serial is one serial line.
+type Serial interface {
+	io.WriteCloser
+	// ReadWithin reads what there is, waiting for it at most d; 0 and nil = nothing came.
+	ReadWithin(p []byte, d time.Duration) (int, error)
+	// Flush forgets what came and was not read.
+	Flush() error
 }
 
 // BusLister is an ability of some hosts: to name their I2C buses.
