@@ -57,6 +57,7 @@ type Load struct {
 	Lux    float64 `yaml:"lux"`    // lx at the light sensor
 	Flow   float64 `yaml:"flow"`   // m³/h of air exchanged with the outside
 	Vapour float64 `yaml:"vapour"` // g/h of water into the air, negative for a dryer
+	Dust   float64 `yaml:"dust"`   // µg/h of fine dust into the air: a pan, a candle
 	Lag    float64 `yaml:"lag"`    // s, time constant with which the effect follows the drive; 0 means at once
 }
 
@@ -197,6 +198,7 @@ func (v *validator) room(r Room) {
 		v.number(owner, "lux", l.Lux, 0, 1e5)
 		v.number(owner, "flow", l.Flow, 0, 1e5)
 		v.number(owner, "vapour", l.Vapour, -1e5, 1e5)
+		v.number(owner, "dust", l.Dust, 0, 1e9)
 		v.number(owner, "lag", l.Lag, 0, 1e5)
 	}
 }

@@ -137,9 +137,9 @@ func (d *door) exchange(sky *weather) {
 		if to == nil {
 			return
 		}
-		in := inflow{flow, sky.temperature, sky.vapour, outsideCO2}
+		in := inflow{flow, sky.temperature, sky.vapour, outsideCO2, outsideDust}
 		if from != nil {
-			in = inflow{flow, from.air, from.vapour, from.co2}
+			in = inflow{flow, from.air, from.vapour, from.co2, from.dust}
 		}
 		to.fromAir = append(to.fromAir, in)
 	}

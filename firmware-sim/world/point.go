@@ -28,6 +28,7 @@ func roomProbes() []roomProbe {
 		{"humidity", func(r *room, _ *weather) float64 { return relative(r.vapour, r.air+r.eddy.x) }},
 		{"pressure", func(_ *room, w *weather) float64 { return w.pressure }},
 		{"co2", func(r *room, _ *weather) float64 { return r.co2 + r.breath.x }},
+		{"pm25", func(r *room, _ *weather) float64 { return max(0, r.dust*(1+r.eddy.x)) }},
 		{"illuminance", func(r *room, _ *weather) float64 { return r.light * (1 + r.eddy.x/5) }},
 		{"power", func(r *room, _ *weather) float64 { return r.power }},
 		{"energy", func(r *room, _ *weather) float64 { return r.energy }},
@@ -51,6 +52,7 @@ func skyProbes() map[string]func(*weather) float64 {
 		"humidity":        func(w *weather) float64 { return relative(w.vapour, w.temperature) },
 		"pressure":        func(w *weather) float64 { return w.pressure },
 		"illuminance":     func(w *weather) float64 { return w.sunlight * luxPerWatt },
+		"pm25":            func(*weather) float64 { return outsideDust },
 		"cloud":           func(w *weather) float64 { return 100 * w.cloud },
 	}
 }

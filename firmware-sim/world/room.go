@@ -16,6 +16,9 @@ const (
 	personHeat     = 85         // W, seated adult; ISO 8996
 	personVapour   = 50         // g/h
 	personCO2      = 18e3       // mL/h, seated adult; ASHRAE 62.1
+	personDust     = 1200       // µg/h stirred up by a person who moves about
+	outsideDust    = 8          // µg/m³
+	dustSettles    = 0.4        // part of the dust that settles in an hour
 	standby        = 3          // W, what is always on in a room
 	leafVapour     = 60         // g/h per m² of leaf in full sun and dry air
 	leafCO2        = 1800       // mL/h per m² of leaf taken up in full sun
@@ -32,6 +35,7 @@ type room struct {
 	wall   float64 // °C
 	vapour float64 // g/m³
 	co2    float64 // ppm
+	dust   float64 // µg/m³, finer than 2.5 µm
 	light  float64 // lx
 	power  float64 // W
 	energy float64 // kWh since the start
@@ -43,12 +47,14 @@ type room struct {
 
 	// sums of one step, filled by the sources and emptied by integrate
 	heat, water, gas, exchanged float64 // W, g/s, mL/s, m³/s with the outside
+	smoke                       float64 // µg/h
 	fromAir                     []inflow
 }
 
 type inflow struct {
 	flow             float64 // m³/s
 	air, vapour, co2 float64
+	dust             float64 // µg/m³
 }
 
 type load struct {
@@ -58,7 +64,7 @@ type load struct {
 }
 
 func newRoom(cfg Room, sky *weather) *room {
-	r := &room{cfg: cfg, volume: or(cfg.Volume, 40), air: or(cfg.Temperature, 20), motion: 3600, co2: 520}
+	r := &room{cfg: cfg, volume: or(cfg.Volume, 40), air: or(cfg.Temperature, 20), motion: 3600, co2: 520, dust: outsideDust}
 	r.loss = or(cfg.Loss, r.volume)
 	r.wall = r.air - 0.5
 	// What a room holds at rest: the outside's water and a little of its own.
@@ -88,6 +94,7 @@ func (r *room) sources(dt float64, sky *weather) {
 		r.light += l.effect * l.cfg.Lux
 		r.exchanged += l.effect * l.cfg.Flow / 3600
 		r.water += l.effect * l.cfg.Vapour / 3600
+		r.smoke += l.effect * l.cfg.Dust
 	}
 	if r.cfg.Keeps > 0 {
 		// Sized for 30 K, as a heating engineer would.
@@ -110,16 +117,15 @@ func (r *room) sources(dt float64, sky *weather) {
 
 // integrate turns the sums of the step into the next state and empties them.
 func (r *room) integrate(dt float64, sky *weather, rng *rand.Rand) {
-	r.fromAir = append(r.fromAir, inflow{r.exchanged, sky.temperature, sky.vapour, outsideCO2})
-	flows := 0.0
-	heat, water, gas := r.heat, r.water, r.gas
+	r.fromAir = append(r.fromAir, inflow{r.exchanged, sky.temperature, sky.vapour, outsideCO2, outsideDust})
+	heat, water, gas, smoke := r.heat, r.water, r.gas, 0.0
 	for _, in := range r.fromAir {
 		// No more than half of the air is replaced in a step, which keeps the explicit step stable for any configuration.
 		f := min(in.flow, r.volume/dt/2/float64(len(r.fromAir)))
-		flows += f
 		heat += f * airHeat * (in.air - r.air)
 		water += f * (in.vapour - r.vapour)
 		gas += f * (in.co2 - r.co2)
+		smoke += f * (in.dust - r.dust)
 	}
 	capacity := airHeat * furnitureHeat * r.volume
 	toWall := wallCoupling * r.volume * (r.air - r.wall)
@@ -127,6 +133,8 @@ func (r *room) integrate(dt float64, sky *weather, rng *rand.Rand) {
 	r.air = min(95, max(-60, r.air+heat*dt/capacity))
 	r.wall += (toWall - 0.6*r.loss*(r.wall-sky.temperature)) * dt / (wallHeat * r.volume)
 	r.vapour = min(saturation(r.air), max(0.05, r.vapour+water*dt/r.volume))
+	smoke += (r.smoke + float64(r.people)*personDust - r.dust*r.volume*dustSettles) / 3600
+	r.dust = min(2000, max(0, r.dust+smoke*dt/r.volume))
 	r.co2 = min(40000, max(100, r.co2+gas*dt/r.volume))
 	r.energy += r.power * dt / 3.6e6
 	r.motion += dt
@@ -135,5 +143,5 @@ func (r *room) integrate(dt float64, sky *weather, rng *rand.Rand) {
 	}
 	r.eddy.step(dt, rng)
 	r.breath.step(dt, rng)
-	r.heat, r.water, r.gas, r.exchanged, r.fromAir = 0, 0, 0, 0, r.fromAir[:0]
+	r.heat, r.water, r.gas, r.smoke, r.exchanged, r.fromAir = 0, 0, 0, 0, 0, r.fromAir[:0]
 }
