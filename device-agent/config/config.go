@@ -67,6 +67,8 @@ type Sensor struct {
 	Bus string `yaml:"bus"`
 	// Address on the bus; 0 = the chip's usual one.
 	Address uint16 `yaml:"address"`
+	// Port is the serial line of a sensor that hangs on one: "/dev/serial0" or "ttyUSB0".
+	Port string `yaml:"port"`
 	// Pin of a contact, "GPIO17".
 	Pin string `yaml:"pin"`
 	// ActiveLow: the contact is "on" when the pin is low.

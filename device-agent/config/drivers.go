@@ -10,7 +10,7 @@ import (
 // The drivers, for messages.
 const (
 	// SensorDrivers lists what Sensor.Driver can be.
-	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ina219, bmp388, tsl2591, bme680, ds18b20, contact, host"
+	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ina219, bmp388, tsl2591, bme680, pms5003, sds011, mhz19, ds18b20, contact, host"
 	// ActuatorDrivers lists what Actuator.Driver can be.
 	ActuatorDrivers = "relay, pwm, button"
 )
@@ -64,6 +64,10 @@ func (s *Sensor) validateDriver(path string) error {
 	case "scd4x":
 		if s.Interval < 5*time.Second {
 			return wrong(path+".interval", "a scd4x measures every 5s, not faster")
+		}
+	case "pms5003", "sds011", "mhz19":
+		if s.Port == "" {
+			s.Port = "/dev/serial0"
 		}
 	case "bme680":
 		if s.Interval < 3*time.Second {

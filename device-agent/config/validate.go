@@ -100,8 +100,12 @@ func (c *Config) Validate() error {
 		return nil
 	}
 	for i := range c.Sensors {
-		if err := c.Sensors[i].validate(fmt.Sprintf("$.sensors[%d]", i), claim); err != nil {
+		s := &c.Sensors[i]
+		if err := s.validate(fmt.Sprintf("$.sensors[%d]", i), claim); err != nil {
 			return err
+		}
+		if j := slices.IndexFunc(c.Sensors[:i], func(o Sensor) bool { return s.Port != "" && o.Port == s.Port }); j >= 0 {
+			return wrong(fmt.Sprintf("$.sensors[%d].port", i), "%s is the port of sensors[%d] already: a serial line carries one sensor", s.Port, j)
 		}
 	}
 	for i := range c.Actuators {

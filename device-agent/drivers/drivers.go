@@ -22,9 +22,12 @@ import (
 	"github.com/telltale-iot/telltale/device-agent/drivers/hostinfo"
 	"github.com/telltale-iot/telltale/device-agent/drivers/ina219"
 	"github.com/telltale-iot/telltale/device-agent/drivers/mcp9808"
+	"github.com/telltale-iot/telltale/device-agent/drivers/mhz19"
+	"github.com/telltale-iot/telltale/device-agent/drivers/pms5003"
 	"github.com/telltale-iot/telltale/device-agent/drivers/pwm"
 	"github.com/telltale-iot/telltale/device-agent/drivers/relay"
 	"github.com/telltale-iot/telltale/device-agent/drivers/scd4x"
+	"github.com/telltale-iot/telltale/device-agent/drivers/sds011"
 	"github.com/telltale-iot/telltale/device-agent/drivers/sht"
 	"github.com/telltale-iot/telltale/device-agent/drivers/tmp102"
 	"github.com/telltale-iot/telltale/device-agent/drivers/tsl2591"
@@ -46,6 +49,8 @@ func OpenSensor(host device.Host, c config.Sensor) (device.Sensor, error) {
 			return nil, fmt.Errorf("sensor %s: %w", c.ID, err)
 		}
 		return contact.Open(pin, c), nil
+	case "pms5003", "sds011", "mhz19":
+		return openSerial(host, c)
 	}
 	bus, err := host.I2C(c.Bus)
 	if err != nil {
@@ -80,6 +85,21 @@ func OpenSensor(host device.Host, c config.Sensor) (device.Sensor, error) {
 		return bme680.Open(bus, c), nil
 	}
 	return nil, fmt.Errorf("sensor %s: there is no driver %q", c.ID, c.Driver)
+}
+
+// openSerial opens a sensor on a serial line.
+func openSerial(host device.Host, c config.Sensor) (device.Sensor, error) {
+	lines, ok := host.(device.SerialHost)
+	if !ok {
+		return nil, fmt.Errorf("sensor %s: this machine has no serial lines", c.ID)
+	}
+	switch c.Driver {
+	case "pms5003":
+		return pms5003.Open(lines, c), nil
+	case "sds011":
+		return sds011.Open(lines, c), nil
+	}
+	return mhz19.Open(lines, c), nil
 }
 
 // Waves returns the sensor as a waveform source, or nil when it is sampled by Sense.

@@ -27,6 +27,7 @@ type Board struct {
 	buses   map[string]*Bus
 	lines   map[string]*line
 	dimmers map[string]*Dimmer
+	talkers map[string]Talker
 	machine *Machine
 }
 
@@ -34,7 +35,7 @@ type Board struct {
 func NewBoard(name string, mono Mono, ledger *Ledger) *Board {
 	return &Board{
 		name: name, mono: mono, ledger: ledger, files: NewFiles(),
-		buses: map[string]*Bus{}, lines: map[string]*line{}, dimmers: map[string]*Dimmer{},
+		buses: map[string]*Bus{}, lines: map[string]*line{}, dimmers: map[string]*Dimmer{}, talkers: map[string]Talker{},
 	}
 }
 

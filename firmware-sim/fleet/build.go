@@ -64,6 +64,11 @@ func (h *hardware) sensor(d *scenario.Device, s *config.Sensor, w *world.World, 
 		return chip.Signal(p)
 	}
 	at := func(quantity string) chip.Signal { return probe(wire.At + "/" + quantity) }
+	if chip.OnSerial(s.Driver) {
+		t := chip.NewTalker(s.Driver, at, mono, seed)
+		h.sensors[s.ID] = t
+		return errors.Join(append(errs, h.board.Serial(s.Port, t))...)
+	}
 	if chip.Quantities(s.Driver) != nil {
 		c := chip.New(s.Driver, at, mono, seed)
 		return errors.Join(append(errs, h.attach(s, c, c))...)
