@@ -10,7 +10,7 @@ import (
 // The drivers, for messages.
 const (
 	// SensorDrivers lists what Sensor.Driver can be.
-	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ina219, bmp388, tsl2591, bme680, pms5003, sds011, mhz19, ds18b20, contact, host"
+	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ina219, bmp388, tsl2591, bme680, pms5003, sds011, mhz19, mpu6050, ds18b20, contact, host"
 	// ActuatorDrivers lists what Actuator.Driver can be.
 	ActuatorDrivers = "relay, pwm, button"
 )
@@ -46,6 +46,8 @@ func Addresses(driver string) []uint16 {
 		return []uint16{0x29}
 	case "bme680":
 		return []uint16{0x77, 0x76}
+	case "mpu6050":
+		return []uint16{0x68, 0x69}
 	}
 	return nil
 }

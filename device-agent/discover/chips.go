@@ -61,7 +61,7 @@ func identify(bus i2c.Bus, driver string, addr uint16, readable bool) Certainty 
 		return Unknown
 	}
 	switch driver {
-	case "bme280", "bmp280", "bme680", "bmp388", "adxl345", "tsl2591":
+	case "bme280", "bmp280", "bme680", "bmp388", "adxl345", "tsl2591", "mpu6050":
 		return answer(stated(c, driver))
 	case "mcp9808":
 		return answer(is16(c, 6, 0xFFFF, 0x0054) && is16(c, 7, 0xFF00, 0x0400))
@@ -89,7 +89,7 @@ func stated(c i2cdev.Chip, driver string) bool {
 		is  []byte
 	}
 	id := map[string]identity{"bme280": {0xD0, []byte{0x60}}, "bmp280": {0xD0, []byte{0x56, 0x57, 0x58}}, "bme680": {0xD0, []byte{0x61}}, "bmp388": {0x00, []byte{0x50, 0x60}},
-		"adxl345": {0x00, []byte{0xE5}}, "tsl2591": {0xB2, []byte{0x50}}}[driver]
+		"adxl345": {0x00, []byte{0xE5}}, "tsl2591": {0xB2, []byte{0x50}}, "mpu6050": {0x75, []byte{0x68}}}[driver]
 	return c.Identify(id.reg, id.is...) == nil
 }
 

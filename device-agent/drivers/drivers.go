@@ -23,6 +23,7 @@ import (
 	"github.com/telltale-iot/telltale/device-agent/drivers/ina219"
 	"github.com/telltale-iot/telltale/device-agent/drivers/mcp9808"
 	"github.com/telltale-iot/telltale/device-agent/drivers/mhz19"
+	"github.com/telltale-iot/telltale/device-agent/drivers/mpu6050"
 	"github.com/telltale-iot/telltale/device-agent/drivers/pms5003"
 	"github.com/telltale-iot/telltale/device-agent/drivers/pwm"
 	"github.com/telltale-iot/telltale/device-agent/drivers/relay"
@@ -83,6 +84,8 @@ func OpenSensor(host device.Host, c config.Sensor) (device.Sensor, error) {
 		return tsl2591.Open(bus, c), nil
 	case "bme680":
 		return bme680.Open(bus, c), nil
+	case "mpu6050":
+		return mpu6050.Open(bus, c), nil
 	}
 	return nil, fmt.Errorf("sensor %s: there is no driver %q", c.ID, c.Driver)
 }

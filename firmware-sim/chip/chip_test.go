@@ -337,6 +337,7 @@ func FuzzRegisters(f *testing.F) {
 			NewBME280(Climate{wild, wild, wild}, mono, 1), NewBME280(Climate{Temperature: wild, Pressure: wild}, mono, 1),
 			NewADS1115([4]Signal{wild, nil, wild, wild}, mono), NewADXL345([3]Signal{wild, wild, wild}, mono),
 			NewBH1750(wild, mono), NewSCD41(Air{wild, wild, wild}, mono, 1),
+			NewMPU6050([3]Signal{wild, wild, wild}, mono),
 		}
 		for _, s := range samples() {
 			if OnSerial(s.sensor.Driver) {

@@ -37,6 +37,8 @@ func TestScanTellsEveryChipApart(t *testing.T) {
 					c = NewADS1115([4]Signal{constant(1)}, running())
 				case driver == "adxl345":
 					c = NewADXL345([3]Signal{constant(0), constant(0), constant(9.8)}, running())
+				case driver == "mpu6050":
+					c = NewMPU6050([3]Signal{constant(0), constant(0), constant(9.8)}, running())
 				default:
 					t.Fatalf("there is no model for %s", driver)
 				}

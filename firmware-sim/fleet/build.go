@@ -74,14 +74,19 @@ func (h *hardware) sensor(d *scenario.Device, s *config.Sensor, w *world.World, 
 		return errors.Join(append(errs, h.attach(s, c, c))...)
 	}
 	switch s.Driver {
-	case "adxl345":
+	case "adxl345", "mpu6050":
 		var axes [3]chip.Signal
 		for i, q := range scenario.Quantities(s.Driver) {
 			wave, err := w.Wave(wire.At + "/" + q)
 			axes[i], errs = chip.Signal(wave), append(errs, err)
 		}
+		if s.Driver == "mpu6050" {
+			c := chip.NewMPU6050(axes, mono)
+			errs = append(errs, h.attach(s, c, c))
+			break
+		}
 		c := chip.NewADXL345(axes, mono)
-		errs = append(errs, h.attach(s, c, &c.Health))
+		errs = append(errs, h.attach(s, c, c))
 	case "ads1115":
 		errs = append(errs, h.adc(d, s, w, mono))
 	case "ds18b20":

@@ -20,7 +20,7 @@ func Quantities(driver string) []string {
 }
 
 // Waves reports whether a driver's quantities at a place are waves.
-func Waves(driver string) bool { return driver == "adxl345" }
+func Waves(driver string) bool { return driver == "adxl345" || driver == "mpu6050" }
 
 // check looks up everything that the wires name.
 func (d *Device) check(w *world.World) error {
