@@ -85,6 +85,12 @@ type Sensor struct {
 	Inputs []Input `yaml:"inputs"`
 	// RateHz samples a waveform at this rate (adxl345).
 	RateHz float64 `yaml:"rate_hz"`
+	// PerUnit is how many pulses a meter gives per unit: 1000 per kWh.
+	PerUnit float64 `yaml:"per_unit"`
+	// Unit of what a meter counts: kWh, m³, L, mm; empty = pulses.
+	Unit string `yaml:"unit"`
+	// Debounce is how long a level must last to count.
+	Debounce time.Duration `yaml:"debounce"`
 	// ShuntOhms is the resistance that an ina219 measures across, in Ω.
 	ShuntOhms float64 `yaml:"shunt_ohms"`
 	// Disk is the mount point whose fill the host driver reports.

@@ -10,7 +10,7 @@ import (
 // The drivers, for messages.
 const (
 	// SensorDrivers lists what Sensor.Driver can be.
-	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ina219, bmp388, tsl2591, bme680, pms5003, sds011, mhz19, mpu6050, ds18b20, contact, host"
+	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ina219, bmp388, tsl2591, bme680, pms5003, sds011, mhz19, mpu6050, ds18b20, contact, pulse, host"
 	// ActuatorDrivers lists what Actuator.Driver can be.
 	ActuatorDrivers = "relay, pwm, button"
 )
@@ -86,6 +86,8 @@ func (s *Sensor) validateDriver(path string) error {
 		return s.validateRate(path)
 	case "contact":
 		return s.validateContact(path)
+	case "pulse":
+		return s.validatePulse(path)
 	case "host":
 		if s.Disk == "" {
 			s.Disk = "/"
@@ -113,9 +115,25 @@ func (s *Sensor) validateRate(path string) error {
 	return nil
 }
 
+func (s *Sensor) validatePulse(path string) error {
+	if s.PerUnit == 0 {
+		s.PerUnit = 1
+	}
+	if s.Debounce == 0 {
+		s.Debounce = 5 * time.Millisecond
+	}
+	switch {
+	case !(s.PerUnit > 0 && s.PerUnit <= 1e9):
+		return wrong(path+".per_unit", "must be over 0 and at most 1000000000, not %g", s.PerUnit)
+	case s.Debounce < 0 || s.Debounce > time.Second:
+		return wrong(path+".debounce", "must be 0 to 1s")
+	}
+	return s.validateContact(path)
+}
+
 func (s *Sensor) validateContact(path string) error {
 	if s.Pin == "" {
-		return wrong(path, "a contact needs a pin, such as GPIO17")
+		return wrong(path, "a %s needs a pin, such as GPIO17", s.Driver)
 	}
 	if !slices.Contains([]string{"", "up", "down", "none"}, s.Pull) {
 		return wrong(path+".pull", "must be up, down or none, not %q", s.Pull)

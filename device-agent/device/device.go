@@ -92,6 +92,13 @@ func Level(p gpio.PinIn) (gpio.Level, error) {
 	return p.Read(), nil
 }
 
+// EdgeWatcher is an ability of some pins: to tell every change of a line as it happens.
+type EdgeWatcher interface {
+	// WatchEdges makes the pin an input and calls seen for each edge, in order, from a goroutine of its own. at is when it happened, on a clock that only goes
+	// forward. stop ends it; the line stays an input.
+	WatchEdges(pull gpio.Pull, seen func(high bool, at time.Duration)) (stop func() error, err error)
+}
+
 // PWM is one pulse-width output.
 type PWM interface {
 	// Set drives the output; duty is 0 to 1.

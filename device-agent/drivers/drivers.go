@@ -25,6 +25,7 @@ import (
 	"github.com/telltale-iot/telltale/device-agent/drivers/mhz19"
 	"github.com/telltale-iot/telltale/device-agent/drivers/mpu6050"
 	"github.com/telltale-iot/telltale/device-agent/drivers/pms5003"
+	"github.com/telltale-iot/telltale/device-agent/drivers/pulse"
 	"github.com/telltale-iot/telltale/device-agent/drivers/pwm"
 	"github.com/telltale-iot/telltale/device-agent/drivers/relay"
 	"github.com/telltale-iot/telltale/device-agent/drivers/scd4x"
@@ -44,10 +45,13 @@ func OpenSensor(host device.Host, c config.Sensor) (device.Sensor, error) {
 		return hostinfo.Open(host, c), nil
 	case "ds18b20":
 		return ds18b20.Open(host.FS(), c), nil
-	case "contact":
+	case "contact", "pulse":
 		pin, err := host.Pin(c.Pin)
 		if err != nil {
 			return nil, fmt.Errorf("sensor %s: %w", c.ID, err)
+		}
+		if c.Driver == "pulse" {
+			return pulse.Open(pin, c)
 		}
 		return contact.Open(pin, c), nil
 	case "pms5003", "sds011", "mhz19":

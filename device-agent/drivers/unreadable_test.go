@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/telltale-iot/telltale/device-agent/config"
 	"github.com/telltale-iot/telltale/device-agent/device/devicetest"
@@ -58,3 +59,41 @@ actuators:
 		}
 	})
 }
+
+func TestMeterCountsWhatItsContactDoes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		host := &devicetest.Host{}
+		s := sensor(t, host, "sensors: [{driver: pulse, id: meter, pin: GPIO5, pull: up, active_low: true, per_unit: 100, unit: kWh, device_class: energy}]")
+		line := host.Line("GPIO5")
+		line.Set(gpio.High)
+		if got := sense(t, s); got != "meter 0, meter_rate 0" {
+			t.Errorf("at first: %s", got)
+		}
+		for range 5 {
+			passInBubble(8 * time.Second)
+			for _, l := range []gpio.Level{gpio.Low, gpio.High, gpio.Low} { // it bounces
+				line.Set(l)
+				passInBubble(time.Millisecond)
+			}
+			passInBubble(30 * time.Millisecond)
+			line.Set(gpio.High)
+		}
+		if got := sense(t, s); !strings.HasPrefix(got, "meter 0.05, meter_rate 4.48") { // a hundredth kWh every 8.03 s
+			t.Errorf("after five pulses: %s", got)
+		}
+		line.Break(errors.New("no such device"))
+		if got := sense(t, s); !strings.Contains(got, "pulses on GPIO5") {
+			t.Errorf("unplugged: %s", got)
+		}
+		line.Break(nil)
+		if got := sense(t, s); !strings.HasPrefix(got, "meter 0.05,") {
+			t.Errorf("plugged in again: %s", got)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// passInBubble lets time pass.
+func passInBubble(d time.Duration) { time.Sleep(d) }

@@ -63,12 +63,25 @@ func (p *pin) Halt() error {
 	return err
 }
 
-// In implements gpio.PinIn. Edges are not watched: contacts are sampled.
+// In implements gpio.PinIn. Contacts are sampled; for edges there is WatchEdges.
 func (p *pin) In(pull gpio.Pull, edge gpio.Edge) error {
 	if edge != gpio.NoEdge {
-		return fmt.Errorf("pin %s: edges are not watched", p.name)
+		return fmt.Errorf("pin %s: edges are watched with WatchEdges", p.name)
 	}
-	opts := []gpiocdev.LineReqOption{gpiocdev.AsInput, gpiocdev.WithConsumer(consumer)}
+	return p.input(pull)
+}
+
+// WatchEdges implements device.EdgeWatcher with the kernel's events, whose times are its own.
+func (p *pin) WatchEdges(pull gpio.Pull, seen func(high bool, at time.Duration)) (stop func() error, err error) {
+	err = p.input(pull, gpiocdev.WithBothEdges, gpiocdev.WithEventHandler(func(e gpiocdev.LineEvent) {
+		seen(e.Type == gpiocdev.LineEventRisingEdge, e.Timestamp)
+	}))
+	return p.Halt, err
+}
+
+// input takes the line as an input.
+func (p *pin) input(pull gpio.Pull, more ...gpiocdev.LineReqOption) error {
+	opts := append([]gpiocdev.LineReqOption{gpiocdev.AsInput, gpiocdev.WithConsumer(consumer)}, more...)
 	switch pull {
 	case gpio.PullUp:
 		opts = append(opts, gpiocdev.WithPullUp)

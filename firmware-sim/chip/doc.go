@@ -6,7 +6,7 @@
 // panic (held by the fuzz targets); and that each change of an output is written to a Ledger before the load behind it moves.
 //
 // It refuses to know where values come from and what time it is: a chip is given a function of the time and a Mono. Nothing here starts a
-// goroutine. Everything is safe for concurrent use.
+// goroutine but Pin.WatchEdges. Everything is safe for concurrent use.
 //
 // Start reading at Board, then Bus.Tx, then BME280.
 package chip

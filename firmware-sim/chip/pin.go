@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/telltale-iot/telltale/device-agent/device"
 	"periph.io/x/conn/v3/gpio"
 	"periph.io/x/conn/v3/physic"
 	"periph.io/x/conn/v3/pin"
@@ -35,8 +36,9 @@ type Pin struct {
 }
 
 var (
-	_ gpio.PinIO  = (*Pin)(nil)
-	_ pin.PinFunc = (*Pin)(nil)
+	_ gpio.PinIO         = (*Pin)(nil)
+	_ pin.PinFunc        = (*Pin)(nil)
+	_ device.EdgeWatcher = (*Pin)(nil)
 )
 
 // String implements conn.Resource.
@@ -126,6 +128,38 @@ func (p *Pin) WaitForEdge(timeout time.Duration) bool {
 		last = now
 	}
 	return false
+}
+
+// WatchEdges implements device.EdgeWatcher: it looks every pollEdge, from a goroutine of its own that stop and the machine's end end.
+func (p *Pin) WatchEdges(pull gpio.Pull, seen func(high bool, at time.Duration)) (stop func() error, err error) {
+	if err := p.In(pull, gpio.BothEdges); err != nil {
+		return nil, err
+	}
+	over, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		tick := time.NewTicker(pollEdge)
+		defer tick.Stop()
+		last := p.Read()
+		for {
+			select {
+			case <-over:
+				return
+			case <-p.machine.off:
+				return
+			case <-tick.C:
+			}
+			if now := p.Read(); now != last {
+				last = now
+				seen(bool(now), p.line.board.mono())
+			}
+		}
+	}()
+	return sync.OnceValue(func() error {
+		close(over)
+		<-ended
+		return nil
+	}), nil
 }
 
 // Pull implements gpio.PinIn.

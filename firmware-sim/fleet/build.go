@@ -95,6 +95,10 @@ func (h *hardware) sensor(d *scenario.Device, s *config.Sensor, w *world.World, 
 			id = fmt.Sprintf("28-%012x", seed&0xFFFFFFFFFFFF)
 		}
 		h.sensors[s.ID] = &chip.NewThermometer(h.board.Files(), id, probe(wire.Measures), mono).Health
+	case "pulse":
+		m := chip.NewMeter(probe(wire.Measures), s.PerUnit)
+		h.sensors[s.ID] = m
+		errs = append(errs, h.board.Input(s.Pin, func(at time.Duration) bool { return m.Closed(at) != s.ActiveLow }))
 	case "contact":
 		errs = append(errs, h.contact(s, probe(wire.Measures)))
 	case "host":

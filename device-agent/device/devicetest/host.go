@@ -98,6 +98,7 @@ type Pin struct {
 	broken error
 	hang   chan struct{}
 	follow *Pin
+	seen   func(high bool, at time.Duration)
 }
 
 // Move is one time the line changed its level.
@@ -184,8 +185,28 @@ func (p *Pin) Wire(contact *Pin) {
 // Set gives the line a level from outside.
 func (p *Pin) Set(l gpio.Level) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
+	changed, seen := p.level != l, p.seen
 	p.level = l
+	p.mu.Unlock()
+	if changed && seen != nil {
+		seen(bool(l), time.Duration(time.Now().UnixNano()))
+	}
+}
+
+// WatchEdges implements device.EdgeWatcher.
+func (p *Pin) WatchEdges(_ gpio.Pull, seen func(high bool, at time.Duration)) (stop func() error, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.broken != nil {
+		return nil, p.broken
+	}
+	p.seen = seen
+	return func() error {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.seen = nil
+		return nil
+	}, nil
 }
 
 // Moves are the changes of level since the start, oldest first.
