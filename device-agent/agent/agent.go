@@ -7,7 +7,7 @@
 // of bounds. Several agents can run in one process: there are no globals. It refuses to start only when the configuration names pins or
 // buses that do not exist, or when its key cannot be kept.
 //
-// The way of a reading: sampler.go → batch.go → internal/outbox → internal/uplink. The way of a command: commander.go → output.go.
+// The way of a reading: sampler.go → batch.go → intake.go → internal/outbox → internal/uplink. The way of a command: commander.go → output.go.
 // Start reading at [Agent.Run].
 package agent
 
