@@ -71,6 +71,8 @@ type Sensor struct {
 	Port string `yaml:"port"`
 	// Pin of a contact, "GPIO17".
 	Pin string `yaml:"pin"`
+	// ClockPin is the second pin of an hx711; Pin is its data.
+	ClockPin string `yaml:"clock_pin"`
 	// ActiveLow: the contact is "on" when the pin is low.
 	ActiveLow bool `yaml:"active_low"`
 	// Pull resistor of a contact: up, down or none.
@@ -87,7 +89,7 @@ type Sensor struct {
 	RateHz float64 `yaml:"rate_hz"`
 	// PerUnit is how many pulses a meter gives per unit: 1000 per kWh.
 	PerUnit float64 `yaml:"per_unit"`
-	// Unit of what a meter counts: kWh, m³, L, mm; empty = pulses.
+	// Unit of what a meter counts (kWh, m³, L, mm; empty = pulses) or a scale weighs (kg; empty = counts).
 	Unit string `yaml:"unit"`
 	// Debounce is how long a level must last to count.
 	Debounce time.Duration `yaml:"debounce"`

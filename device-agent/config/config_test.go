@@ -64,6 +64,7 @@ func TestMistakesAreNamedWithTheirPlace(t *testing.T) {
 		{"one port twice", "sensors:\n  - {driver: sds011, port: ttyUSB0}\n  - {driver: mhz19, port: ttyUSB0}\n", "a.yaml:3:27: ttyUSB0 is the port of sensors[0] already"},
 		{"pulses", "sensors:\n  - {driver: pulse, pin: GPIO5, per_unit: -1}\n", "a.yaml:2:43: must be over 0"},
 		{"meter without pin", "sensors:\n  - driver: pulse\n", "a pulse needs a pin"},
+		{"scale with one pin", "sensors:\n  - {driver: hx711, pin: GPIO5}\n", "needs two pins"},
 		{"two waveforms", "sensors:\n  - driver: ads1115\n    inputs:\n      - {id: a, pin: A0, rate_hz: 125}\n      - {id: b, pin: A1}\n", "no time for other inputs"},
 		{"input pin", "sensors:\n  - driver: ads1115\n    inputs:\n      - {id: a, pin: A7}\n", "must be one of A0"},
 		{"relay without pin", "actuators:\n  - driver: relay\n", "a relay needs a pin"},

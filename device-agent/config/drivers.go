@@ -10,7 +10,7 @@ import (
 // The drivers, for messages.
 const (
 	// SensorDrivers lists what Sensor.Driver can be.
-	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ina219, bmp388, tsl2591, bme680, pms5003, sds011, mhz19, mpu6050, ds18b20, contact, pulse, host"
+	SensorDrivers = "bme280, bmp280, ads1115, adxl345, bh1750, scd4x, sht3x, sht4x, aht20, mcp9808, tmp102, ina219, bmp388, tsl2591, bme680, pms5003, sds011, mhz19, mpu6050, ds18b20, hx711, contact, pulse, host"
 	// ActuatorDrivers lists what Actuator.Driver can be.
 	ActuatorDrivers = "relay, pwm, button"
 )
@@ -86,6 +86,10 @@ func (s *Sensor) validateDriver(path string) error {
 		return s.validateRate(path)
 	case "contact":
 		return s.validateContact(path)
+	case "hx711":
+		if s.Pin == "" || s.ClockPin == "" || s.Pin == s.ClockPin {
+			return wrong(path, "an hx711 needs two pins: pin (its data, DT) and clock_pin (SCK)")
+		}
 	case "pulse":
 		return s.validatePulse(path)
 	case "host":

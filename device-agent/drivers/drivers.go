@@ -20,6 +20,7 @@ import (
 	"github.com/telltale-iot/telltale/device-agent/drivers/contact"
 	"github.com/telltale-iot/telltale/device-agent/drivers/ds18b20"
 	"github.com/telltale-iot/telltale/device-agent/drivers/hostinfo"
+	"github.com/telltale-iot/telltale/device-agent/drivers/hx711"
 	"github.com/telltale-iot/telltale/device-agent/drivers/ina219"
 	"github.com/telltale-iot/telltale/device-agent/drivers/mcp9808"
 	"github.com/telltale-iot/telltale/device-agent/drivers/mhz19"
@@ -45,6 +46,8 @@ func OpenSensor(host device.Host, c config.Sensor) (device.Sensor, error) {
 		return hostinfo.Open(host, c), nil
 	case "ds18b20":
 		return ds18b20.Open(host.FS(), c), nil
+	case "hx711":
+		return openScale(host, c)
 	case "contact", "pulse":
 		pin, err := host.Pin(c.Pin)
 		if err != nil {
@@ -107,6 +110,19 @@ func openSerial(host device.Host, c config.Sensor) (device.Sensor, error) {
 		return sds011.Open(lines, c), nil
 	}
 	return mhz19.Open(lines, c), nil
+}
+
+// openScale opens a converter on two pins.
+func openScale(host device.Host, c config.Sensor) (device.Sensor, error) {
+	data, err := host.Pin(c.Pin)
+	if err != nil {
+		return nil, fmt.Errorf("sensor %s: %w", c.ID, err)
+	}
+	clock, err := host.Pin(c.ClockPin)
+	if err != nil {
+		return nil, fmt.Errorf("sensor %s: %w", c.ID, err)
+	}
+	return hx711.Open(data, clock, c), nil
 }
 
 // Waves returns the sensor as a waveform source, or nil when it is sampled by Sense.

@@ -122,6 +122,30 @@ func (b *Board) Input(pin string, high func(at time.Duration) bool) error {
 	return nil
 }
 
+// ClockedChip is a chip that a program talks to bit by bit on two lines.
+type ClockedChip interface {
+	// Clock takes an edge of the line that the program drives.
+	Clock(high bool, at time.Duration)
+	// Data is the level of the line that the chip drives.
+	Data(at time.Duration) bool
+}
+
+// Clocked hangs a chip on two lines.
+func (b *Board) Clocked(clock, data string, c ClockedChip) error {
+	l, err := b.line(clock)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	taken := l.relay != nil || l.source != nil || l.clock != nil
+	l.clock = c.Clock
+	l.mu.Unlock()
+	if taken {
+		return fmt.Errorf("board %s: something hangs on %s already", b.name, clock)
+	}
+	return b.Input(data, c.Data)
+}
+
 // Dimmer hangs a load on a pulse-width output, such as "pwmchip0/0".
 func (b *Board) Dimmer(name string, drive Drive) (*Dimmer, error) {
 	b.mu.Lock()

@@ -20,9 +20,10 @@ type line struct {
 	board  *Board
 
 	mu     sync.Mutex
-	source func(at time.Duration) bool // what drives it from outside, when it is an input; nil floats to idle
-	relay  *Relay                      // what it drives, when it is an output
-	idle   gpio.Level                  // the level of the wire when nothing drives it
+	source func(at time.Duration) bool       // what drives it from outside, when it is an input; nil floats to idle
+	relay  *Relay                            // what it drives, when it is an output
+	clock  func(high bool, at time.Duration) // instead: a chip that it clocks
+	idle   gpio.Level                        // the level of the wire when nothing drives it
 	output bool
 	latch  gpio.Level
 }
@@ -54,6 +55,10 @@ func (l *line) drive(output bool, level gpio.Level) {
 		return
 	}
 	at := l.board.mono()
+	if l.clock != nil { // signals to a chip are no moves of a load
+		l.clock(bool(level), at)
+		return
+	}
 	load := 0.0
 	if l.relay != nil {
 		load = l.relay.plan(level != l.idle)

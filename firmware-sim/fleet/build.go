@@ -95,6 +95,15 @@ func (h *hardware) sensor(d *scenario.Device, s *config.Sensor, w *world.World, 
 			id = fmt.Sprintf("28-%012x", seed&0xFFFFFFFFFFFF)
 		}
 		h.sensors[s.ID] = &chip.NewThermometer(h.board.Files(), id, probe(wire.Measures), mono).Health
+	case "hx711":
+		value, cal := probe(wire.Measures), s.Calibration["weight"]
+		scale := 1.0
+		if cal.Scale != nil {
+			scale = *cal.Scale
+		}
+		c := chip.NewHX711(func(at time.Duration) float64 { return (value(at) - cal.Offset) / scale }, mono)
+		h.sensors[s.ID] = c
+		errs = append(errs, h.board.Clocked(s.ClockPin, s.Pin, c))
 	case "pulse":
 		m := chip.NewMeter(probe(wire.Measures), s.PerUnit)
 		h.sensors[s.ID] = m
