@@ -28,8 +28,6 @@ const (
 	// maxCommitReadings is how many readings one commit takes at most, or one job: a commit of the whole queue would take seconds on
 	// a memory card, in which nobody gets an ack or room.
 	maxCommitReadings = 1 << 15
-	// maxCommitBytes bounds what one commit may take of the ring, or one job: a quarter of it, which is what sealing leaves free.
-	maxCommitBytes = 1 << 21
 )
 
 // ErrClosed is returned after Close.
@@ -182,12 +180,13 @@ func (w *writer) queued() (readings, jobs int) {
 	return w.readings, len(w.queue)
 }
 
-// take returns the jobs of the next commit, in order; when some stay behind, the commit after it comes at once.
+// take returns the jobs of the next commit, in order, as many as the ring takes at once; when some stay behind, the commit after it comes at once.
 func (w *writer) take() []job {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	n, readings, bytes := 0, 0, 0
-	for n < len(w.queue) && (n == 0 || readings+w.queue[n].readings <= maxCommitReadings && bytes+w.queue[n].bytes <= maxCommitBytes) {
+	maxBytes := w.slots * ring.Room / 4 // what sealing leaves free of the ring
+	for n < len(w.queue) && (n == 0 || readings+w.queue[n].readings <= maxCommitReadings && bytes+w.queue[n].bytes <= maxBytes) {
 		readings += w.queue[n].readings
 		bytes += w.queue[n].bytes
 		n++
