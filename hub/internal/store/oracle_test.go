@@ -64,7 +64,7 @@ func TestEverythingStoredIsReadBack(t *testing.T) {
 			w.open()
 			pair(t, w.store, "lamp")
 			w.describe()
-			for range 30 {
+			for range 20 {
 				w.step()
 			}
 			w.check()
