@@ -52,7 +52,7 @@ func Arrows(t *Tree) []Violation {
 }
 
 // testHelpers are packages that any test may use.
-func testHelpers() []string { return []string{"internal/memnet", "schema"} }
+func testHelpers() []string { return []string{"internal/memnet", "internal/crashfs", "schema"} }
 
 // arrowOf finds the rule of a directory and the folder it may move in freely: below hub/internal that is its own part.
 func arrowOf(dir string) (rule *arrow, own string) {
@@ -95,6 +95,7 @@ func libraries() []library {
 		{"periph.io/x/devices/", []string{"device-agent/drivers", "firmware-sim/chip"}, true, "drivers wrap chips"},
 		{"periph.io/x/conn/", []string{"device-agent", "firmware-sim"}, false, "its interfaces are the border between drivers and chips"},
 		{"github.com/shirou/gopsutil/", []string{"device-agent"}, false, "the agent measures its own machine"},
+		{"github.com/hanwen/go-fuse/v2", []string{"internal/crashfs"}, false, "the disk that loses power is a file system of its own; only tests mount it"},
 		{"golang.org/x/sync/", everywhere, true, "the standard library's annex"},
 		{"golang.org/x/sys/", everywhere, true, "the standard library's annex"},
 		{"golang.org/x/time/", everywhere, true, "the standard library's annex"},
