@@ -26,6 +26,7 @@ func (w *writer) reopen() error {
 	if err != nil {
 		return err
 	}
+	c.sound = w.sound
 	w.conn = c
 	if err := w.load(); err != nil {
 		w.drop()

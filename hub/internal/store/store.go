@@ -112,6 +112,9 @@ func (s *Store) open(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
+	if err := conn.renewLog(); err != nil {
+		o.Log.Warn("the store can be read and not yet written", "err", err) // the first transaction tries again
+	}
 	freed, err := s.start(ctx, o, file, conn)
 	if err != nil {
 		_ = conn.close()

@@ -84,6 +84,7 @@ type writer struct {
 
 	life         *lineage
 	conn         *conn
+	sound        bool              // conn was, when it was closed
 	head         *head             // what is committed and not packed
 	ring         *ring.Log         // where the next frames go
 	slots        int               // of the ring
@@ -402,6 +403,7 @@ func (w *writer) settle() {
 // drop closes a connection that failed, and forgets what may have been rolled back. The head stays: it is committed.
 func (w *writer) drop() {
 	w.forget()
+	w.sound = w.conn.sound
 	_ = w.conn.close()
 	w.conn = nil
 }
