@@ -59,16 +59,16 @@ type pieces struct {
 	fromMS, toMS int64
 }
 
-// piece notes a piece. It returns the span of a frame of which another piece is lost.
-func (p *pieces) piece(f *ring.Frame, slotMS int64) (broken pieces) {
+// piece notes a piece. It returns the spans of frames of which another piece is lost: the one before, its own, or both.
+func (p *pieces) piece(f *ring.Frame, slotMS int64) (broken []pieces) {
 	follows := p.open && p.epoch == f.Epoch && p.seq == f.Seq && p.next == f.Piece
 	if p.open && !follows {
-		broken = *p
+		broken = append(broken, *p)
 	}
 	if !follows {
 		*p = pieces{epoch: f.Epoch, seq: f.Seq, fromMS: f.T0MS, toMS: f.T0MS}
 		if f.Piece > 0 { // its beginning is lost; what follows of it belongs to the same span
-			broken = pieces{open: true, epoch: f.Epoch, seq: f.Seq, fromMS: f.T0MS, toMS: max(f.T0MS, slotMS)}
+			broken = append(broken, pieces{open: true, epoch: f.Epoch, seq: f.Seq, fromMS: f.T0MS, toMS: max(f.T0MS, slotMS)})
 		}
 	}
 	p.open, p.next, p.toMS = f.More, f.Piece+1, max(p.toMS, slotMS)

@@ -207,9 +207,7 @@ func (r *replay) play(c *conn) error {
 
 func (r *replay) frame(c *conn, s *ring.Slot, f *ring.Frame) error {
 	if f.Type == ring.Readings {
-		if p := r.pieces.piece(f, s.BeganMS); p.open {
-			r.broken = append(r.broken, p)
-		}
+		r.broken = append(r.broken, r.pieces.piece(f, s.BeganMS)...)
 	}
 	if _, alive := r.epochs[f.Epoch]; !alive {
 		return nil

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/telltale-iot/telltale/hub/internal/store/ring"
 	"github.com/telltale-iot/telltale/schema"
 )
 
@@ -301,5 +302,21 @@ func BenchmarkReplay(b *testing.B) {
 	b.ReportMetric(time.Since(began).Seconds()*1000, "seal-ms")
 	if err := s.Close(); err != nil {
 		b.Fatal(err)
+	}
+}
+
+// A lost slot may hold the end of one frame and the beginning of another; what is left of both is told.
+func TestALostSlotMayCutTwoFrames(t *testing.T) {
+	t.Parallel()
+	var p pieces
+	if broken := p.piece(&ring.Frame{Epoch: 1, Seq: 5, T0MS: 100, More: true}, 150); len(broken) > 0 {
+		t.Errorf("before anything is missing: %+v", broken)
+	}
+	broken := p.piece(&ring.Frame{Epoch: 2, Seq: 9, T0MS: 200, Piece: 1}, 250)
+	if len(broken) != 2 || broken[0].epoch != 1 || broken[0].toMS != 150 || broken[1].epoch != 2 || broken[1].toMS != 250 {
+		t.Errorf("%+v", broken)
+	}
+	if broken := p.piece(&ring.Frame{Epoch: 2, Seq: 10, T0MS: 300}, 350); len(broken) > 0 {
+		t.Errorf("a frame after a whole end: %+v", broken)
 	}
 }
