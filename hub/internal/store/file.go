@@ -100,7 +100,7 @@ func inWords(err error) error {
 	case sqlite3.ErrNotADB:
 		return fmt.Errorf("the file is not a database or is encrypted; move it away or restore a backup: %w", err)
 	case sqlite3.ErrCorrupt:
-		return fmt.Errorf("the file is damaged; it was left as it is, restore a backup or repair it with sqlite3 .recover: %w", err)
+		return fmt.Errorf("the file is damaged; it was left as it is, restore a backup, or keep what hub salvage can read: %w", err)
 	case sqlite3.ErrCantOpen, sqlite3.ErrReadonly, sqlite3.ErrPerm:
 		return fmt.Errorf("the file cannot be written; check the folder's owner and rights: %w", err)
 	case sqlite3.ErrFull:
