@@ -26,6 +26,8 @@ type settings struct {
 	CommitEvery   *time.Duration `placeholder:"1s" help:"How long readings are collected before they are written durably and acked; 5s spares a card."`
 	StorageBudget *app.Bytes     `placeholder:"8GB" help:"How large the store may grow before the oldest readings go (as the disk allows)."`
 	CardEndurance *app.Bytes     `placeholder:"15TB" help:"How much may be written to the card before it wears out (a guess by its size)."`
+	BackupEvery   *time.Duration `placeholder:"24h" help:"How often a backup is made by itself; 0 = never."`
+	BackupKeep    *int           `placeholder:"7" help:"How many backups are kept; 0 = all."`
 	Grace         *time.Duration `placeholder:"8s" help:"How long stopping may take."`
 	LogLevel      *string        `placeholder:"info" help:"debug, info, warn or error."`
 	LogFormat     *string        `placeholder:"text" help:"text or json."`
@@ -45,6 +47,8 @@ func (s *settings) load() (app.Config, error) {
 	set(&c.CommitEvery, s.CommitEvery)
 	set(&c.StorageBudget, s.StorageBudget)
 	set(&c.CardEndurance, s.CardEndurance)
+	set(&c.BackupEvery, s.BackupEvery)
+	set(&c.BackupKeep, s.BackupKeep)
 	set(&c.Grace, s.Grace)
 	set(&c.LogLevel, s.LogLevel)
 	set(&c.LogFormat, s.LogFormat)
@@ -117,10 +121,13 @@ data: %q              # folder that keeps everything
 commit_every: %s      # how long readings are collected before they are written durably
 storage_budget: %q    # how large the store may grow before the oldest readings go, "8GB"; 0 = as the disk allows
 card_endurance: %q    # how much may be written to the disk before it wears out, "15TB"; 0 = a guess by its size
+backup_every: %s      # how often a backup is made by itself, 24h for one; 0s = never
+backup_keep: %d        # how many backups are kept; 0 = all
 grace: %s             # how long stopping may take
 log_level: %s         # debug, info, warn or error
 log_format: %s        # text or json
-`, c.Listen, c.AllowNetwork, quoted(c.Hosts), quoted(c.Origins), c.Data, c.CommitEvery, c.StorageBudget.String(), c.CardEndurance.String(), c.Grace, c.LogLevel, c.LogFormat)
+`, c.Listen, c.AllowNetwork, quoted(c.Hosts), quoted(c.Origins), c.Data, c.CommitEvery, c.StorageBudget.String(), c.CardEndurance.String(), c.BackupEvery, c.BackupKeep,
+		c.Grace, c.LogLevel, c.LogFormat)
 	return err
 }
 

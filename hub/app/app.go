@@ -31,6 +31,7 @@ import (
 	"github.com/telltale-iot/telltale/hub/internal/room"
 	"github.com/telltale-iot/telltale/hub/internal/socket"
 	"github.com/telltale-iot/telltale/hub/internal/store"
+	"github.com/telltale-iot/telltale/hub/internal/store/backup"
 	"github.com/telltale-iot/telltale/hub/internal/wear"
 	"github.com/telltale-iot/telltale/schema"
 )
@@ -79,6 +80,7 @@ type Hub struct {
 	socket   *socket.Server
 	metrics  *metrics.Registry
 	wear     *wear.Gauge
+	backups  *backup.Keeper
 	commits  commitCounts
 }
 
@@ -120,6 +122,7 @@ func (h *Hub) wire(ctx context.Context, files fs.FS) error {
 	h.commands = command.New(command.Options{Store: h.store, Publish: h.rooms.PublishCommand, Log: h.log})
 	h.pairing, h.sessions = auth.NewPairing(nil), auth.NewSessions(nil)
 	h.socket = socket.New(socket.Options{Devices: agents{h}, Live: pages{h}, Origins: h.config.Origins, Log: h.log})
+	h.backups = h.newBackups()
 	if err := h.seed(ctx); err != nil {
 		return err
 	}
@@ -127,7 +130,7 @@ func (h *Hub) wire(ctx context.Context, files fs.FS) error {
 	var err error
 	h.handler, err = api.New(api.Options{
 		Devices: people{h}, Records: people{h}, Storage: storage{h}, Commander: h.commands, NewCode: h.pairing.NewCode, Info: h.info, Tail: h.tail, Ready: h.ready,
-		Agent: h.socket.AgentHandler(), Live: h.socket.LiveHandler(), Metrics: h.metrics.Handler(), Page: files,
+		Backups: copies{h.backups}, Agent: h.socket.AgentHandler(), Live: h.socket.LiveHandler(), Metrics: h.metrics.Handler(), Page: files,
 		Hosts: h.config.Hosts, Origins: h.config.Origins, Refused: h.metrics.Refused, Log: h.log,
 	})
 	return err
@@ -193,6 +196,7 @@ func (h *Hub) Run(ctx context.Context) error {
 	run("commands", h.commands.Run)
 	run("sockets", h.socket.Run)
 	run("wear", h.wear.Run)
+	run("backups", h.backups.Run)
 	web := webServer(h.handler, h.log)
 	all.Go(func() {
 		if err := web.Serve(h.listener); !errors.Is(err, http.ErrServerClosed) {

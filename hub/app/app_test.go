@@ -295,6 +295,8 @@ func TestConfigsThatCannotWorkAreRefusedInWords(t *testing.T) {
 		{"any origin", func(c *Config) { c.Origins = []string{"*"} }, "scheme://host"},
 		{"a level", func(c *Config) { c.LogLevel = "loud" }, "log_level"},
 		{"commits", func(c *Config) { c.CommitEvery = time.Hour }, "commit_every"},
+		{"backups all the time", func(c *Config) { c.BackupEvery = time.Minute }, "backup_every"},
+		{"fewer than no backups", func(c *Config) { c.BackupKeep = -1 }, "backup_keep"},
 		{"no folder", func(c *Config) { c.Data = "" }, "folder"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

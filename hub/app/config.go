@@ -31,6 +31,10 @@ type Config struct {
 	StorageBudget Bytes `yaml:"storage_budget"`
 	// CardEndurance is how many bytes may be written to the disk before it wears out, by its maker; 0 = guessed from its size.
 	CardEndurance Bytes `yaml:"card_endurance"`
+	// BackupEvery is how often a backup is made by itself; 0 = never.
+	BackupEvery time.Duration `yaml:"backup_every"`
+	// BackupKeep is how many backups are kept, the newest; 0 = all.
+	BackupKeep int `yaml:"backup_keep"`
 	// Grace is how long stopping may take: agents and pages are told, the store is emptied.
 	Grace time.Duration `yaml:"grace"`
 	// LogLevel is debug, info, warn or error.
@@ -44,7 +48,7 @@ const minBudget = 100_000_000
 
 // Default returns the configuration of a hub that nobody configured.
 func Default() Config {
-	return Config{Listen: "127.0.0.1:8080", Data: defaultData(), CommitEvery: time.Second, Grace: 8 * time.Second,
+	return Config{Listen: "127.0.0.1:8080", Data: defaultData(), CommitEvery: time.Second, BackupKeep: 7, Grace: 8 * time.Second,
 		LogLevel: "info", LogFormat: "text"}
 }
 
@@ -77,6 +81,10 @@ func (c *Config) Validate() error {
 		return fmt.Errorf("storage_budget %s must be 0 (as the disk allows) or at least %s", c.StorageBudget, Bytes(minBudget))
 	case c.CardEndurance < 0:
 		return fmt.Errorf("card_endurance %s must not be negative", c.CardEndurance)
+	case c.BackupEvery != 0 && c.BackupEvery < time.Hour:
+		return fmt.Errorf("backup_every %s must be 0 (never) or at least 1h", c.BackupEvery)
+	case c.BackupKeep < 0:
+		return fmt.Errorf("backup_keep %d must be 0 (all) or more", c.BackupKeep)
 	case c.Grace < time.Second || c.Grace > 5*time.Minute:
 		return fmt.Errorf("grace %s must be 1s to 5m", c.Grace)
 	case level.UnmarshalText([]byte(c.LogLevel)) != nil:

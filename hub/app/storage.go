@@ -38,6 +38,7 @@ func (s storage) Storage(ctx context.Context) (schema.Storage, error) {
 	if a.Wear.EnduranceBytes == 0 {
 		a.Wear.EnduranceBytes = wear.Endurance(room.DiskBytes)
 	}
+	a.Backup = s.h.backups.Newest()
 	a.Wear.LastsDays = wear.Days(a.Wear.EnduranceBytes, pace.BytesPerDay)
 	if held.Packed > 0 {
 		a.GrowthPerDay = int64(float64(pace.ReadingsPerDay) * float64(held.Bytes) / float64(held.Packed))

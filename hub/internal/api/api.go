@@ -62,6 +62,8 @@ type Options struct {
 	Records   Records
 	Storage   Storage
 	Commander Commander
+	// Backups are made and fetched.
+	Backups Backups
 	// NewCode makes a pairing code.
 	NewCode func(schema.PairingRequest) (schema.PairingCode, error)
 	// Info describes the hub.
@@ -123,6 +125,7 @@ func (s *server) routes() http.Handler {
 	s.storageRoutes(mux)
 	mux.HandleFunc("POST /api/v1/pairing-codes", s.newCode)
 	mux.HandleFunc("GET /api/v1/tail", s.tail)
+	s.backupRoutes(mux)
 	mux.HandleFunc("/api/", func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, schema.Problemf(schema.CodeNotFound, "there is no %s %s", r.Method, r.URL.Path))
 	})
