@@ -124,7 +124,7 @@ type GapReason string
 // The reasons for gaps.
 const (
 	GapQuota   GapReason = "quota"   // the outbox was full and dropped its oldest
-	GapDamaged GapReason = "damaged" // the outbox on disk was damaged (card, power)
+	GapDamaged GapReason = "damaged" // the outbox on disk, or the hub's store, was damaged (card, power)
 	GapRestart GapReason = "restart" // readings in memory were lost when the agent died
 	GapOffline GapReason = "offline" // the device was off or unreachable and measured nothing
 	GapRefused GapReason = "refused" // the hub refused the frame as malformed

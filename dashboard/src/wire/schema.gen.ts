@@ -985,7 +985,7 @@ export interface Span {
 /** GapReason says why readings are missing. */
 export type GapReason =
   | 'quota' // the outbox was full and dropped its oldest
-  | 'damaged' // the outbox on disk was damaged (card, power)
+  | 'damaged' // the outbox on disk, or the hub's store, was damaged (card, power)
   | 'restart' // readings in memory were lost when the agent died
   | 'offline' // the device was off or unreachable and measured nothing
   | 'refused' // the hub refused the frame as malformed
