@@ -218,3 +218,66 @@ type BackupList struct {
 	// Backups, newest first.
 	Backups []Backup `json:"backups"`
 }
+
+// FileFormat names a format that readings have in a file.
+type FileFormat string
+
+// The formats of files. All can be exported; CSV and SenML can be imported.
+const (
+	FormatCSV     FileFormat = "csv"     // RFC 4180, a reading per line
+	FormatNDJSON  FileFormat = "ndjson"  // a JSON object per line
+	FormatSenML   FileFormat = "senml"   // RFC 8428, one pack in JSON
+	FormatParquet FileFormat = "parquet" // Apache Parquet
+)
+
+// FileReport answers POST /api/v1/devices/{id}/import?format=&check=&name=&channel=&zone=: what is in a file, and what was stored of it.
+type FileReport struct {
+	// Device the readings are for.
+	Device string `json:"device"`
+	// State is reading, storing, checked (only looked at), refused (lines are wrong, nothing was stored) or done.
+	State string `json:"state"`
+	// Lines of the file (records, in SenML).
+	Lines int64 `json:"lines"`
+	// Readings in the file that can be stored.
+	Readings int64 `json:"readings"`
+	// Stored now.
+	Stored int64 `json:"stored"`
+	// Known readings: the device has them already, from this file or another way.
+	Known int64 `json:"known"`
+	// Empty cells: there is nothing to store for them.
+	Empty int64 `json:"empty"`
+	// Wrong lines.
+	Wrong int64 `json:"wrong"`
+	// Problems say what is wrong with the first of them.
+	Problems []FileProblem `json:"problems"`
+	// Channels in the file, by id.
+	Channels []FileChannel `json:"channels"`
+}
+
+// FileChannel is one channel of a file.
+type FileChannel struct {
+	// Ch is the wire id that the readings get.
+	Ch string `json:"ch"`
+	// Name in the file.
+	Name string `json:"name"`
+	// Type of its values.
+	Type ValueType `json:"type,omitempty"`
+	// Unit of its values; absent = the file names none.
+	Unit string `json:"unit,omitempty"`
+	// Readings of it.
+	Readings int64 `json:"readings"`
+	// FromMS is its first reading, Unix ms.
+	FromMS int64 `json:"from_ms"`
+	// ToMS is its last reading, Unix ms.
+	ToMS int64 `json:"to_ms"`
+	// New is true when the device has no such channel yet.
+	New bool `json:"new,omitempty"`
+}
+
+// FileProblem says what is wrong with one line.
+type FileProblem struct {
+	// Line counts from 1 (in SenML records do); 0 = the whole file.
+	Line int64 `json:"line"`
+	// Message for people.
+	Message string `json:"message"`
+}

@@ -730,6 +730,66 @@ export interface BackupList {
   backups: Backup[];
 }
 
+/** FileFormat names a format that readings have in a file. */
+export type FileFormat =
+  | 'csv' // RFC 4180, a reading per line
+  | 'ndjson' // a JSON object per line
+  | 'senml' // RFC 8428, one pack in JSON
+  | 'parquet' // Apache Parquet
+  | (string & {}); // newer words are let through
+
+/** FileReport answers POST /api/v1/devices/{id}/import?format=&check=&name=&channel=&zone=: what is in a file, and what was stored of it. */
+export interface FileReport {
+  /** device the readings are for. */
+  device: string;
+  /** state is reading, storing, checked (only looked at), refused (lines are wrong, nothing was stored) or done. */
+  state: string;
+  /** lines of the file (records, in SenML). */
+  lines: number;
+  /** readings in the file that can be stored. */
+  readings: number;
+  /** stored now. */
+  stored: number;
+  /** known readings: the device has them already, from this file or another way. */
+  known: number;
+  /** empty cells: there is nothing to store for them. */
+  empty: number;
+  /** wrong lines. */
+  wrong: number;
+  /** problems say what is wrong with the first of them. */
+  problems: FileProblem[];
+  /** channels in the file, by id. */
+  channels: FileChannel[];
+}
+
+/** FileChannel is one channel of a file. */
+export interface FileChannel {
+  /** ch is the wire id that the readings get. */
+  ch: string;
+  /** name in the file. */
+  name: string;
+  /** type of its values. */
+  type?: ValueType;
+  /** unit of its values; absent = the file names none. */
+  unit?: string;
+  /** readings of it. */
+  readings: number;
+  /** from_ms is its first reading, Unix ms. */
+  from_ms: number;
+  /** to_ms is its last reading, Unix ms. */
+  to_ms: number;
+  /** new is true when the device has no such channel yet. */
+  new?: boolean;
+}
+
+/** FileProblem says what is wrong with one line. */
+export interface FileProblem {
+  /** line counts from 1 (in SenML records do); 0 = the whole file. */
+  line: number;
+  /** message for people. */
+  message: string;
+}
+
 /** Presence says whether a device is there. */
 export interface Presence {
   /** state is "online", "offline" or "never" (paired, never heard of). */
@@ -1652,6 +1712,51 @@ export function checkBackupList(v: any): string {
   if (e !== '') return e;
   if (v.backups === null) v.backups = [];
   if ((e = list(v.backups, checkBackup)) !== '') return '.backups' + e;
+  return '';
+}
+
+const checkFileFormat = (v: any): string => text(v);
+
+/** Says what is wrong with v as a FileReport, '' when nothing is. */
+export function checkFileReport(v: any): string {
+  let e = object(v);
+  if (e !== '') return e;
+  if ((e = text(v.device)) !== '') return '.device' + e;
+  if ((e = text(v.state)) !== '') return '.state' + e;
+  if ((e = integer(v.lines)) !== '') return '.lines' + e;
+  if ((e = integer(v.readings)) !== '') return '.readings' + e;
+  if ((e = integer(v.stored)) !== '') return '.stored' + e;
+  if ((e = integer(v.known)) !== '') return '.known' + e;
+  if ((e = integer(v.empty)) !== '') return '.empty' + e;
+  if ((e = integer(v.wrong)) !== '') return '.wrong' + e;
+  if (v.problems === null) v.problems = [];
+  if ((e = list(v.problems, checkFileProblem)) !== '') return '.problems' + e;
+  if (v.channels === null) v.channels = [];
+  if ((e = list(v.channels, checkFileChannel)) !== '') return '.channels' + e;
+  return '';
+}
+
+/** Says what is wrong with v as a FileChannel, '' when nothing is. */
+export function checkFileChannel(v: any): string {
+  let e = object(v);
+  if (e !== '') return e;
+  if ((e = text(v.ch)) !== '') return '.ch' + e;
+  if ((e = text(v.name)) !== '') return '.name' + e;
+  if (v.type !== undefined && (e = checkValueType(v.type)) !== '') return '.type' + e;
+  if (v.unit !== undefined && (e = text(v.unit)) !== '') return '.unit' + e;
+  if ((e = integer(v.readings)) !== '') return '.readings' + e;
+  if ((e = integer(v.from_ms)) !== '') return '.from_ms' + e;
+  if ((e = integer(v.to_ms)) !== '') return '.to_ms' + e;
+  if (v.new !== undefined && (e = truth(v.new)) !== '') return '.new' + e;
+  return '';
+}
+
+/** Says what is wrong with v as a FileProblem, '' when nothing is. */
+export function checkFileProblem(v: any): string {
+  let e = object(v);
+  if (e !== '') return e;
+  if ((e = integer(v.line)) !== '') return '.line' + e;
+  if ((e = text(v.message)) !== '') return '.message' + e;
   return '';
 }
 
