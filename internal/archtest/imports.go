@@ -94,6 +94,7 @@ func libraries() []library {
 		{"periph.io/x/host/", []string{"device-agent/host"}, false, "one package owns the machine's buses"},
 		{"periph.io/x/devices/", []string{"device-agent/drivers", "firmware-sim/chip"}, true, "drivers wrap chips"},
 		{"periph.io/x/conn/", []string{"device-agent", "firmware-sim"}, false, "its interfaces are the border between drivers and chips"},
+		{"github.com/parquet-go/parquet-go", []string{"hub/internal/export"}, true, "one package owns the Parquet format; its files are read by what people analyse with, and writing it ourselves would be thousands of lines"},
 		{"github.com/shirou/gopsutil/", []string{"device-agent"}, false, "the agent measures its own machine"},
 		{"github.com/hanwen/go-fuse/v2", []string{"internal/crashfs"}, false, "the disk that loses power is a file system of its own; only tests mount it"},
 		{"golang.org/x/sync/", everywhere, true, "the standard library's annex"},
