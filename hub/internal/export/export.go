@@ -54,7 +54,7 @@ type Writer struct {
 // New begins a file in a format. Rows of a channel should come one after the other and in order of time: all formats are smaller then.
 //
 // Memory: CSV, NDJSON and SenML a few KB; Parquet one row group (see parquet.go). Writes to w are small: give it a buffer. Error: a
-// format that is not known. Held by TestParquetIsTypedAndComesBack, TestMemoryDoesNotGrowWithTheReadings, TestTheSameReadingsGiveTheSameBytes.
+// format that is not known. Held by TestRoundTrips, TestParquetIsTypedAndComesBack, TestMemoryDoesNotGrowWithTheReadings, TestTheSameReadingsGiveTheSameBytes.
 func New(f schema.FileFormat, w io.Writer, o Options) (*Writer, error) {
 	switch f {
 	case schema.FormatCSV:

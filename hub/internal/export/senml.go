@@ -44,7 +44,7 @@ func (f *senmlForm) put(r *Row) (bool, error) {
 	key := [4]string{r.Device, r.Channel, r.Unit, r.Class}
 	if !f.begun || key != f.last {
 		name := SenMLName(f.origin, r.Device, r.Channel)
-		if !validSenMLName(name) {
+		if !ValidSenMLName(name) {
 			return false, fmt.Errorf("SenML does not allow the name %q; choose another format or leave this channel out", name)
 		}
 		b = append(b, '{')
@@ -95,8 +95,8 @@ func SenMLName(origin, device, channel string) string {
 	return "telltale:" + origin + device + ":" + channel
 }
 
-// validSenMLName checks RFC 8428, section 4.5.1.
-func validSenMLName(s string) bool {
+// ValidSenMLName reports whether SenML allows a name (RFC 8428, section 4.5.1).
+func ValidSenMLName(s string) bool {
 	for i := range len(s) {
 		c := s[i]
 		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9'
