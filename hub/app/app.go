@@ -25,6 +25,7 @@ import (
 	"github.com/telltale-iot/telltale/hub/internal/api"
 	"github.com/telltale-iot/telltale/hub/internal/auth"
 	"github.com/telltale-iot/telltale/hub/internal/command"
+	"github.com/telltale-iot/telltale/hub/internal/export/intake"
 	"github.com/telltale-iot/telltale/hub/internal/ingest"
 	"github.com/telltale-iot/telltale/hub/internal/metrics"
 	"github.com/telltale-iot/telltale/hub/internal/presence"
@@ -116,6 +117,9 @@ func New(ctx context.Context, c Config, o Options) (*Hub, error) {
 // wire makes the parts and connects them.
 func (h *Hub) wire(ctx context.Context, files fs.FS) error {
 	h.wear = wear.New(func() int64 { return int64(h.commits.readings.Load()) }, nil)
+	if err := intake.Clean(h.config.Data); err != nil {
+		h.log.Warn("leftovers of an import stay in the data folder", "err", err)
+	}
 	h.rooms = room.New(room.Options{OnWatch: h.watched, OnEncoded: h.commits.encoded})
 	h.presence = presence.New(presence.Options{Store: h.store, Rooms: h.rooms, Log: h.log})
 	h.ingest = ingest.New(ingest.Options{Store: h.store, Rooms: shown{h}, Log: h.log})
@@ -129,7 +133,7 @@ func (h *Hub) wire(ctx context.Context, files fs.FS) error {
 	h.countAll()
 	var err error
 	h.handler, err = api.New(api.Options{
-		Devices: people{h}, Records: people{h}, Storage: storage{h}, Commander: h.commands, NewCode: h.pairing.NewCode, Info: h.info, Tail: h.tail, Ready: h.ready,
+		Devices: people{h}, Records: people{h}, Storage: storage{h}, Commander: h.commands, Files: people{h}, NewCode: h.pairing.NewCode, Info: h.info, Tail: h.tail, Ready: h.ready,
 		Backups: copies{h.backups}, Agent: h.socket.AgentHandler(), Live: h.socket.LiveHandler(), Metrics: h.metrics.Handler(), Page: files,
 		Hosts: h.config.Hosts, Origins: h.config.Origins, Refused: h.metrics.Refused, Log: h.log,
 	})

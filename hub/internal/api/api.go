@@ -64,6 +64,8 @@ type Options struct {
 	Commander Commander
 	// Backups are made and fetched.
 	Backups Backups
+	// Files go out and come in.
+	Files Files
 	// NewCode makes a pairing code.
 	NewCode func(schema.PairingRequest) (schema.PairingCode, error)
 	// Info describes the hub.
@@ -89,9 +91,10 @@ type Options struct {
 }
 
 type server struct {
-	o    Options
-	log  *slog.Logger
-	page *page
+	o     Options
+	log   *slog.Logger
+	page  *page
+	files chan struct{} // one for each export and import that runs
 }
 
 // New returns the handler of all routes. Errors: an origin that is not one, a dashboard that cannot be read.
@@ -99,7 +102,7 @@ func New(o Options) (http.Handler, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &server{o: o, log: o.Log}
+	s := &server{o: o, log: o.Log, files: make(chan struct{}, maxFiles)}
 	var err error
 	if s.page, err = newPage(o.Page); err != nil {
 		return nil, err
@@ -118,6 +121,8 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("DELETE /api/v1/devices/{id}", s.forgetDevice)
 	mux.HandleFunc("GET /api/v1/devices/{id}/history", s.history)
 	mux.HandleFunc("GET /api/v1/devices/{id}/readings", s.readings)
+	mux.HandleFunc("GET /api/v1/devices/{id}/export", s.export)
+	mux.HandleFunc("POST /api/v1/devices/{id}/import", s.load)
 	mux.HandleFunc("GET /api/v1/devices/{id}/commands", s.commands)
 	mux.HandleFunc("POST /api/v1/devices/{id}/commands", s.ask)
 	mux.HandleFunc("GET /api/v1/commands/{id}", s.command)

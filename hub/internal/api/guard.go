@@ -16,7 +16,7 @@ import (
 )
 
 const (
-	// maxBody bounds a request's body, in bytes.
+	// maxBody bounds a request's body, in bytes, but for a file that is imported.
 	maxBody = 64 << 10
 	// answerWithin bounds the writing of an answer; a client that does not read holds nothing for longer.
 	answerWithin = 30 * time.Second
@@ -49,9 +49,17 @@ func (s *server) guard(next http.Handler) (http.Handler, error) {
 			s.fail(w, r, schema.Problemf(schema.CodeForbidden, "a page of another origin may not do this"))
 			return
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, bodyLimit(r))
 		next.ServeHTTP(w, r)
 	}), nil
+}
+
+// bodyLimit bounds a request's body: small, but for files.
+func bodyLimit(r *http.Request) int64 {
+	if r.Method == http.MethodPost && strings.HasPrefix(r.URL.Path, "/api/v1/devices/") && strings.HasSuffix(r.URL.Path, "/import") {
+		return maxFile
+	}
+	return maxBody
 }
 
 // hostAllowed accepts the loopback names, the addresses of the connection itself, and the names that were configured. A name that
@@ -146,15 +154,22 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, status int, body
 
 // fail is the one place where errors become answers. What is not meant for people goes to the log only.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	var p *schema.Problem
-	if !errors.As(err, &p) {
-		if r.Context().Err() != nil { // the client has gone
-			return
-		}
-		s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
-		p = schema.Problemf(schema.CodeInternal, "the hub could not do this; its log says why")
+	if p := s.problem(r, err); p != nil {
+		s.refuse(w, r, status(p.Code), p)
 	}
-	s.refuse(w, r, status(p.Code), p)
+}
+
+// problem turns an error into what people may see of it; nil when nobody is there to see it.
+func (s *server) problem(r *http.Request, err error) *schema.Problem {
+	var p *schema.Problem
+	if errors.As(err, &p) {
+		return p
+	}
+	if r.Context().Err() != nil { // the client has gone
+		return nil
+	}
+	s.log.Error("request failed", "method", r.Method, "path", r.URL.Path, "err", err)
+	return schema.Problemf(schema.CodeInternal, "the hub could not do this; its log says why")
 }
 
 func (s *server) refuse(w http.ResponseWriter, r *http.Request, status int, p *schema.Problem) {

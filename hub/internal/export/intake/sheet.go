@@ -16,7 +16,6 @@ type source struct{ device, name string }
 // channel is one channel of the file.
 type channel struct {
 	from    source
-	known   bool  // the device has it
 	decided int64 // line that decided the type; 0 = the device did, or nobody yet
 	report  schema.FileChannel
 }
@@ -73,19 +72,20 @@ func (s *sheet) channel(from source, id, unit string) (*channel, error) {
 			return nil, wrongf("the file has more than %d channels", maxChannels)
 		}
 		c = &channel{from: from, report: schema.FileChannel{Ch: id, Name: from.name}}
-		c.report.Type, c.report.Unit, c.known = s.o.Known(id)
-		c.report.New = !c.known
+		var has bool
+		c.report.Type, c.report.Unit, has = s.o.Known(id)
+		c.report.New = !has
 		s.byName[from], s.byID[id] = c, c
 	}
 	if unit == "" || unit == c.report.Unit {
 		return c, nil
 	}
-	if c.report.Unit == "" && !c.known {
+	if c.report.Unit == "" { // the device does not say one either
 		c.report.Unit = unit
 		return c, nil
 	}
 	if !sameUnit(unit, c.report.Unit) {
-		return nil, wrongf("the channel %s is in %s, and this is in %s", id, orNone(c.report.Unit), clip(unit))
+		return nil, wrongf("the channel %s is in %s, and this is in %s", id, c.report.Unit, clip(unit))
 	}
 	return c, nil
 }
@@ -95,13 +95,6 @@ func describe(s source) string {
 		return fmt.Sprintf("%q", clip(s.name))
 	}
 	return fmt.Sprintf("%q of %q", clip(s.name), clip(s.device))
-}
-
-func orNone(unit string) string {
-	if unit == "" {
-		return "no unit"
-	}
-	return unit
 }
 
 // sameUnit reports whether two spellings are one unit (mbar and hPa, µg/m³ and μg/m³).

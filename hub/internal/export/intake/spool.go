@@ -3,13 +3,27 @@ package intake
 import (
 	"bytes"
 	"compress/flate"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 )
 
 // spoolInMemory is how much of a spool stays in memory, compressed: some 10 MB of a file. What is longer goes to a file beside the store.
 const spoolInMemory = 1 << 20
+
+// spoolPattern names such files.
+const spoolPattern = "import-*.tmp"
+
+// Clean removes what imports of an earlier run, which was killed, left in a folder.
+func Clean(dir string) error {
+	left, err := filepath.Glob(filepath.Join(dir, spoolPattern))
+	for _, name := range left {
+		err = errors.Join(err, os.Remove(name))
+	}
+	return err
+}
 
 // spool keeps a file that is read twice: once to find what is wrong with it, once to store it. It is compressed, because what it is written
 // on may be a memory card.
@@ -38,7 +52,7 @@ func (k sink) Write(b []byte) (int, error) {
 		return s.memory.Write(b)
 	}
 	if s.file == nil {
-		f, err := os.CreateTemp(s.dir, "import-*.tmp")
+		f, err := os.CreateTemp(s.dir, spoolPattern)
 		if err != nil {
 			return 0, fmt.Errorf("keep the file until it is checked: %w", err)
 		}
