@@ -60,9 +60,9 @@ func (c *backupCommand) offline(ctx context.Context, streams *cli.IO) error {
 	if file == "" {
 		file = filepath.Join(c.Data, "backups", backup.Name(time.Now()))
 	}
-	p := progress{to: streams.Err}
+	p := newProgress(streams.Err)
 	made, err := backup.Make(ctx, s, file, p.state)
-	p.end()
+	p.clear()
 	if err = errors.Join(err, s.Close()); err != nil {
 		return err
 	}
@@ -74,8 +74,8 @@ func (c *backupCommand) offline(ctx context.Context, streams *cli.IO) error {
 func (c *backupCommand) wait(ctx context.Context, streams *cli.IO, name string) (schema.Backup, error) {
 	tick := time.NewTicker(askEvery)
 	defer tick.Stop()
-	p := progress{to: streams.Err}
-	defer p.end()
+	p := newProgress(streams.Err)
+	defer p.clear()
 	for {
 		list, err := ask[schema.BackupList](ctx, &c.server, "GET", "/api/v1/storage/backups")
 		if err != nil {
@@ -140,25 +140,6 @@ func ask[T any](ctx context.Context, s *server, method, path string) (out T, err
 		return out, fmt.Errorf("read the hub's answer: %w", err)
 	}
 	return out, nil
-}
-
-// progress shows on one line how far something is.
-type progress struct {
-	to    io.Writer
-	shown string
-}
-
-func (p *progress) state(what string, done float64) {
-	if line := fmt.Sprintf("%s %3.0f %%", what, 100*done); line != p.shown {
-		p.shown = line
-		_, _ = fmt.Fprintf(p.to, "\r%-20s", line) // a terminal that is gone changes nothing
-	}
-}
-
-func (p *progress) end() {
-	if p.shown != "" {
-		_, _ = fmt.Fprint(p.to, "\r\x1b[K")
-	}
 }
 
 // folder is the data folder of commands that work without a hub.

@@ -25,9 +25,9 @@ func (c *checkCommand) Run(ctx context.Context, streams *cli.IO) error {
 	if file == "" {
 		file = store.File(c.dir())
 	}
-	p := progress{to: streams.Err}
+	p := newProgress(streams.Err)
 	r, err := check.File(ctx, file, func(done float64) { p.state("checking", done) })
-	p.end()
+	p.clear()
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("there is no file %s", file)
 	}
@@ -66,10 +66,10 @@ type restoreCommand struct {
 
 // Run puts a backup in a data folder's place.
 func (c *restoreCommand) Run(ctx context.Context, streams *cli.IO) error {
-	p := progress{to: streams.Err}
+	p := newProgress(streams.Err)
 	r, err := backup.Restore(ctx, backup.RestoreOptions{File: c.File, Data: c.dir(), Replace: c.Replace, At: time.Now(),
 		Progress: func(done float64) { p.state("restoring", done) }})
-	p.end()
+	p.clear()
 	var bad *backup.NotGood
 	if errors.As(err, &bad) {
 		return errors.Join(findings(streams.Out, bad.Report), err)

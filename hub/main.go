@@ -9,6 +9,8 @@
 //	hub restore FILE    put a backup in place
 //	hub salvage FILE    make a new store of what a damaged one still holds
 //	hub sql QUERY       ask about the stored readings
+//	hub export          write a device's readings to a file
+//	hub import          bring a file's readings in
 //
 // serve.go has the settings, package app the hub itself.
 package main
@@ -31,6 +33,8 @@ type program struct {
 	Restore restoreCommand `cmd:"" help:"Put a backup in the place of a data folder's store."`
 	Salvage salvageCommand `cmd:"" help:"Make a new store of what a damaged one still holds, and say what is lost."`
 	SQL     sqlCommand     `cmd:"" name:"sql" help:"Ask about what is stored, packed readings included; also while the hub runs."`
+	Export  exportCommand  `cmd:"" help:"Write a device's readings to a file."`
+	Import  importCommand  `cmd:"" help:"Bring the readings of a file into a device."`
 }
 
 func main() {

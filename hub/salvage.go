@@ -17,9 +17,9 @@ type salvageCommand struct {
 
 // Run makes a new store of a damaged one and says what is lost.
 func (c *salvageCommand) Run(ctx context.Context, streams *cli.IO) error {
-	p := progress{to: streams.Err}
+	p := newProgress(streams.Err)
 	r, err := salvage.Run(ctx, salvage.Options{File: c.File, Output: c.Output, Progress: func(done float64) { p.state("salvaging", done) }})
-	p.end()
+	p.clear()
 	if errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("there is no file %s", c.File)
 	}

@@ -16,7 +16,7 @@ func TestThePaceIsThatOfTheLastHour(t *testing.T) {
 		ctx := t.Context()
 		go func() { _ = g.Run(ctx) }()
 		time.Sleep(time.Minute / 2) // the samples are taken between what follows
-		for range 120 { // two hours, the first ten times as hard
+		for range 120 {             // two hours, the first ten times as hard
 			written += 10_000
 			readings += 100
 			time.Sleep(time.Minute)
