@@ -70,7 +70,7 @@ func (s *server) file(w http.ResponseWriter, r *http.Request) (release func(), o
 }
 
 // export sends readings as a file. It may take as long as it wants while the client reads; what goes wrong after the first bytes breaks the
-// connection, so that half a file is never taken for a whole one (TestAnExportThatBreaksIsNoFile).
+// connection, so that half a file is never taken for a whole one (TestWhatBreaksIsSaidBeforeTheFirstByteAndBreaksTheFileAfterIt).
 func (s *server) export(w http.ResponseWriter, r *http.Request) {
 	q, err := exportQuery(r)
 	if err != nil {

@@ -53,7 +53,8 @@ func roleOf(header string) role {
 // column is one column of the file.
 type column struct {
 	role role
-	name string
+	head string // as the first line has it
+	name string // without the unit
 	unit string
 	ch   *channel // roleWide, once there was a value
 }
@@ -113,7 +114,7 @@ func (t *table) header(cells []cell) error {
 	text := make([]string, 0, len(cells))
 	for i, c := range cells {
 		name := strings.TrimSpace(export.Undefuse(c.text))
-		col := column{role: roleOf(name), name: name}
+		col := column{role: roleOf(name), head: name, name: name}
 		if seen[name] || col.role != roleWide && t.at[col.role] >= 0 {
 			return fileErrorf("the first line names two columns for the same: %q", clip(name))
 		}
@@ -203,9 +204,10 @@ func (t *table) wide(col *column, c cell, tMS int64) error {
 	}
 	if col.ch == nil {
 		var err error
-		if col.ch, err = t.s.channel(source{name: col.name}, wireID(col.name), col.unit); err != nil {
+		if col.ch, err = t.s.channel(source{name: col.head}, wireID(col.name), col.unit); err != nil {
 			return err
 		}
+		col.ch.report.Name = col.name
 	}
 	v, err := t.value(col.ch, cell{text, c.quoted})
 	if err != nil || v.IsNull() {

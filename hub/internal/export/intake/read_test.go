@@ -163,6 +163,7 @@ func TestWrongLinesAreNamed(t *testing.T) {
 		{"a number too large", head + "2025-06-01T12:00:00Z,known.state,1e999,\n", "is not a number"},
 		{"no name", head + "2025-06-01T12:00:00Z,!!,1,\n", "cannot be the name of a channel"},
 		{"one name for two", head + "2025-06-01T12:00:00Z,A b,1,\n2025-06-01T12:00:00Z,a-b,1,\n", "3: \"A b\" and \"a-b\" would both become the channel a_b.state"},
+		{"one name for two columns", "t_ms,Shed (°C),Shed\n1748779200000,1,2\n", "2: \"Shed (°C)\" and \"Shed\" would both become the channel shed.state"},
 		{"a long text", head + "2025-06-01T12:00:00Z,a.b," + strings.Repeat("x", 300) + ",\n", "at most 256 bytes"},
 		{"no UTF-8", head + "2025-06-01T12:00:00Z,a.b,\xff,\n", "2: the line is not UTF-8"},
 		{"a quote within", head + "2025-06-01T12:00:00Z,a.b,a\"b,\n2025-06-01T12:00:00Z,a.b,\"a\"b,\n", "3: there is text behind a closing quote"},
