@@ -3,6 +3,7 @@ import type { Api, HistoryQuery } from '../src/wire/http'
 import type { Ask, Command, CommandState, History, LiveSeries } from '../src/wire/schema.gen'
 import type { SocketLike } from '../src/wire/socket'
 import type { Home, Thing } from './home'
+import { galleryStorage, type Look } from './storage'
 
 /** A curve that looks like a day: slow, with a little noise, the same for the past and the present. */
 export function curve(base: number, t: number): number {
@@ -169,7 +170,7 @@ function wave(now: number, stepUs: number): number[] {
 }
 
 /** The HTTP side: a past made of the same curves, with a hole in it. */
-export function galleryApi(homes: readonly Home[]): Api {
+export function galleryApi(homes: readonly Home[], look: Look): Api {
   const refuse = (): Promise<never> => Promise.reject(new Error('The gallery has no hub.'))
   return {
     info: refuse,
@@ -179,6 +180,7 @@ export function galleryApi(homes: readonly Home[]): Api {
     patch: refuse,
     forget: refuse,
     pairingCode: () => Promise.resolve({ code: 'TR4M-9KQX', expires_ms: Date.now() + 600_000, uses: 1 }),
+    storage: () => Promise.resolve(galleryStorage(homes, look)),
   }
 }
 

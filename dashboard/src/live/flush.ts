@@ -41,6 +41,11 @@ export class Flush {
     return CADENCES_MS[this.level] ?? CADENCES_MS[0]
   }
 
+  /** Whether nobody can see the page. */
+  get isHidden(): boolean {
+    return this.hidden
+  }
+
   /** Tells the model's listeners in the next slot. */
   mark(model: Model): void {
     this.dirty.add(model)

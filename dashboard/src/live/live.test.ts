@@ -4,6 +4,7 @@ import type { Command, Device, Entity, History } from '../wire/schema.gen'
 import { FakeSocket, testTimers } from '../wire/testing'
 import type { Status } from './status'
 import { Live } from './live'
+import { Timeline } from './timeline'
 
 let sockets: FakeSocket[]
 let asked: HistoryQuery[]
@@ -405,7 +406,7 @@ test('a hidden page hears nothing, leaves after half a minute and catches up whe
 test('a chart asks for history after it began to keep live readings, and again when the past changed', async () => {
   const pi = live.fleet.devices.get('pi-a')!
   live.watch('pi-a')
-  const timeline = live.timeline(pi)
+  const timeline = new Timeline(live.base, pi)
   timeline.show([air().main!], { live: true, span: 60_000 }, 100)
   read(21, Date.now())
   await vi.advanceTimersByTimeAsync(10)

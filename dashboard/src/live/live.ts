@@ -10,7 +10,6 @@ import { Flush, type Frames, Model } from './flush'
 import { LinkModel } from './link'
 import { Rooms } from './rooms'
 import { Sparks } from './sparks'
-import { Timeline } from './timeline'
 
 /** What the page gives. */
 export interface Env {
@@ -25,6 +24,15 @@ export interface Env {
   readonly client: string
   /** Something went wrong that only a developer can use. */
   report(why: string): void
+}
+
+/** What live gives to models that are made elsewhere, so that their code is loaded when they are needed. */
+export interface Base {
+  readonly api: Api
+  readonly timers: Timers
+  readonly flush: Flush
+  /** The hub's clock, Unix ms. */
+  now(): number
 }
 
 /** The room of all devices. */
@@ -136,10 +144,10 @@ export class Live {
     return this.rooms.join(deviceRoom(device))
   }
 
-  /** Some channels of a device over time. Close it when it is no longer shown. */
-  timeline(device: DeviceModel): Timeline {
+  /** What models stand on that a page makes for itself: a timeline, the store. */
+  get base(): Base {
     const { api, timers } = this.env
-    return new Timeline({ api, timers, flush: this.flush, now: () => this.link.now() }, device)
+    return { api, timers, flush: this.flush, now: () => this.link.now() }
   }
 
   /** The page was shown, came online or a person pressed "try now". */

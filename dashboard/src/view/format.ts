@@ -178,6 +178,16 @@ export function clock(t: number, now: number): string {
   return `${day}, ${time}`
 }
 
+/** A day, "3 Mar 2025". */
+export function date(t: number): string {
+  return new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' }).format(t)
+}
+
+/** A day and a clock time, "3 Mar 2025, 21:14". */
+export function dateTime(t: number): string {
+  return `${date(t)}, ${new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' }).format(t)}`
+}
+
 /** A clock time with seconds, "21:14:03". */
 export function clockSeconds(t: number): string {
   return new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' }).format(t)

@@ -95,6 +95,7 @@ export const icon = {
   reload: mdiRefresh,
   rooms: mdiSofaOutline,
   stale: mdiClockAlertOutline,
+  storage: mdiHarddisk,
   table: mdiTableLarge,
   theme: mdiThemeLightDark,
   trash: mdiTrashCanOutline,

@@ -4,6 +4,7 @@ export type Place =
   | { readonly page: 'area'; readonly area: string }
   | { readonly page: 'device'; readonly device: string }
   | { readonly page: 'devices' }
+  | { readonly page: 'storage' }
   | { readonly page: 'add' }
   | { readonly page: 'nowhere' }
 
@@ -14,7 +15,7 @@ export function placeOf(hash: string): Place {
   if (page === '') return { page: 'overview' }
   if (page === 'area') return { page, area: arg }
   if (page === 'device' && arg) return { page, device: arg }
-  if (page === 'devices' || page === 'add') return { page }
+  if (page === 'devices' || page === 'storage' || page === 'add') return { page }
   return { page: 'nowhere' }
 }
 
@@ -28,6 +29,7 @@ function decode(text: string): string {
 
 export const overviewPath = '#/'
 export const devicesPath = '#/devices'
+export const storagePath = '#/storage'
 export const addPath = '#/add'
 export const areaPath = (area: string): string => `#/area/${encodeURIComponent(area)}`
 export const devicePath = (device: string): string => `#/device/${encodeURIComponent(device)}`

@@ -16,6 +16,7 @@ import {
   type PairingRequest,
   type Problem,
 } from './schema.gen'
+import type { StorageApi } from './storage'
 
 /** An answer of the hub that is not what was asked for, in words for people. */
 export class ApiError extends Error {
@@ -53,11 +54,52 @@ export interface Api {
   patch(device: string, patch: DevicePatch): Promise<Device>
   forget(device: string): Promise<void>
   pairingCode(request: PairingRequest): Promise<PairingCode>
+  /** What is asked of the store itself. Its code comes when it is needed. */
+  storage(): Promise<StorageApi>
+}
+
+/** One question to the hub. `check` says what is wrong with an answer, "" = nothing; without it the answer has no body. */
+export type Asking = <T>(method: string, path: string, more?: Question) => Promise<T>
+
+/** What a question carries besides its path. */
+export interface Question {
+  readonly body?: unknown
+  readonly check?: (answer: unknown) => string
+  readonly signal?: AbortSignal | undefined
 }
 
 /** The API at `base` ("" = where the page came from) through `fetcher`. */
 export function httpApi(fetcher: typeof fetch, base = ''): Api {
-  const call = async (method: string, path: string, { body, signal }: Body = {}): Promise<unknown> => {
+  const ask = asking(fetcher, `${base}/api/v1`)
+  const id = encodeURIComponent
+  return {
+    info: () => ask<Info>('GET', '/info', { check: checkInfo }),
+    devices: () => ask<DeviceList>('GET', '/devices', { check: checkDeviceList }),
+    history(q, signal) {
+      const query = new URLSearchParams(q.channels.map((c) => ['channel', c]))
+      query.set('from', String(Math.round(q.from)))
+      query.set('to', String(Math.round(q.to)))
+      query.set('points', String(q.points))
+      const path = `/devices/${id(q.device)}/history?${query.toString()}`
+      return ask<History>('GET', path, { check: checkHistory, signal })
+    },
+    commands: (device, limit) =>
+      ask<CommandList>('GET', `/devices/${id(device)}/commands?limit=${String(limit)}`, {
+        check: checkCommandList,
+      }),
+    patch: (device, patch) =>
+      ask<Device>('PATCH', `/devices/${id(device)}`, { body: patch, check: checkDevice }),
+    async forget(device) {
+      await ask('DELETE', `/devices/${id(device)}`)
+    },
+    pairingCode: (request) =>
+      ask<PairingCode>('POST', '/pairing-codes', { body: request, check: checkPairingCode }),
+    storage: async () => (await import('./storage')).storageApi(ask, `${base}/api/v1`),
+  }
+}
+
+function asking(fetcher: typeof fetch, base: string): Asking {
+  return async <T>(method: string, path: string, { body, check, signal }: Question = {}): Promise<T> => {
     const limit = AbortSignal.timeout(ANSWER_WITHIN_MS)
     const init: RequestInit = { method, signal: signal ? AbortSignal.any([signal, limit]) : limit }
     if (body !== undefined) {
@@ -65,61 +107,22 @@ export function httpApi(fetcher: typeof fetch, base = ''): Api {
       init.headers = { 'Content-Type': 'application/json' }
     }
     let answer: Response
+    let text: string
     try {
-      answer = await fetcher(`${base}/api/v1${path}`, init)
+      answer = await fetcher(base + path, init)
+      text = await answer.text()
     } catch (err) {
       if (signal?.aborted) throw err
-      throw new ApiError(
-        0,
-        '',
-        limit.aborted ? 'The hub took too long to answer.' : 'The hub cannot be reached.',
-      )
+      const late = 'The hub took too long to answer.'
+      throw new ApiError(0, '', limit.aborted ? late : 'The hub cannot be reached.')
     }
-    const text = await answer.text()
     if (!answer.ok) throw problem(answer.status, text)
-    return text ? JSON.parse(text) : undefined
+    const value: unknown = text ? JSON.parse(text) : undefined
+    const wrong = check?.(value) ?? ''
+    if (wrong === '') return value as T
+    const words = `The hub's answer is not understood: ${method} ${path}${wrong}. Reload this page.`
+    throw new ApiError(200, '', words)
   }
-  const get = async <T>(
-    check: (v: unknown) => string,
-    method: string,
-    path: string,
-    more?: Body,
-  ): Promise<T> => {
-    const answer = await call(method, path, more)
-    const wrong = check(answer)
-    if (wrong)
-      throw new ApiError(
-        200,
-        '',
-        `The hub's answer is not understood: ${method} ${path}${wrong}. Reload this page.`,
-      )
-    return answer as T
-  }
-  const id = encodeURIComponent
-  return {
-    info: () => get<Info>(checkInfo, 'GET', '/info'),
-    devices: () => get<DeviceList>(checkDeviceList, 'GET', '/devices'),
-    history(q, signal) {
-      const query = new URLSearchParams(q.channels.map((c) => ['channel', c]))
-      query.set('from', String(Math.round(q.from)))
-      query.set('to', String(Math.round(q.to)))
-      query.set('points', String(q.points))
-      const path = `/devices/${id(q.device)}/history?${query.toString()}`
-      return get<History>(checkHistory, 'GET', path, signal ? { signal } : {})
-    },
-    commands: (device, limit) =>
-      get<CommandList>(checkCommandList, 'GET', `/devices/${id(device)}/commands?limit=${String(limit)}`),
-    patch: (device, patch) => get<Device>(checkDevice, 'PATCH', `/devices/${id(device)}`, { body: patch }),
-    async forget(device) {
-      await call('DELETE', `/devices/${id(device)}`, {})
-    },
-    pairingCode: (request) => get<PairingCode>(checkPairingCode, 'POST', '/pairing-codes', { body: request }),
-  }
-}
-
-interface Body {
-  readonly body?: unknown
-  readonly signal?: AbortSignal
 }
 
 function problem(status: number, text: string): ApiError {
