@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { HistorySeries } from '../wire/schema.gen'
 import { seeded } from '../wire/testing'
 import { freshness } from './freshness'
-import { holes, join } from './merge'
+import { holes, join, silence } from './merge'
 import { Ring } from './ring'
 import { Spark, SPARK_BUCKETS } from './spark'
 
@@ -137,6 +137,33 @@ describe('join', () => {
     expect(got.mean).toEqual([1, 4, 5])
     expect(got.max).toEqual([3, 8, 6])
     expect(got.min).toEqual([0, 2, 4])
+  })
+
+  test('buckets may begin anywhere, also before the window, and be of any width', () => {
+    for (const first of [0, 1_700, -3_300]) {
+      const history: HistorySeries = {
+        ch: 'a.state',
+        t_ms: [first, first + 5_000],
+        mean: [1, 2],
+        count: [5, 2],
+      }
+      const live: [number, number][] = [[first + 9_000, 8], [first + 10_000, 4], [first + 14_999, 6]] // prettier-ignore
+      const got = join(history, ringOf(live), { ...seam, bucketMs: 5_000, historyTo: first + 8_000 })
+      expect(got.t).toEqual([first, first + 5_000, first + 10_000])
+      expect(got.mean).toEqual([1, 4, 5])
+      expect(silence([got], first + 100, first + 15_000)).toEqual([])
+    }
+    const hour = 3_600_000
+    const day: HistorySeries = { ch: 'a.state', t_ms: [0, hour, 2 * hour], mean: [1, 2, 3], count: [9, 9, 9] }
+    const got = join(day, undefined, {
+      ...seam,
+      bucketMs: hour,
+      historyTo: 3 * hour,
+      from: hour + 5,
+      to: 3 * hour,
+    })
+    expect(got.t).toEqual([hour, 2 * hour])
+    expect(holes(got)).toEqual([])
   })
 
   test('a line never crosses a silence', () => {

@@ -52,7 +52,9 @@ export function join(history: HistorySeries | undefined, ring: Ring | undefined,
 
 function tail(out: Column, counts: number[], ring: Ring, { bucketMs, historyTo }: Seam): void {
   const last = out.t.at(-1) ?? -Infinity
-  const after = bucketMs > 0 ? Math.max(historyTo, -Infinity) : last
+  const after = bucketMs > 0 ? historyTo : last
+  // Wherever history's buckets begin, what follows lies on the same steps.
+  const step = Number.isFinite(last) && bucketMs > 0 ? last % bucketMs : 0
   for (let i = ring.lowerBound(after); i < ring.length; i++) {
     const t = ring.time(i)
     const v = ring.value(i)
@@ -65,7 +67,7 @@ function tail(out: Column, counts: number[], ring: Ring, { bucketMs, historyTo }
       out.max.push(value)
       continue
     }
-    if (!Number.isNaN(v)) intoBucket(out, counts, Math.floor(t / bucketMs) * bucketMs, v)
+    if (!Number.isNaN(v)) intoBucket(out, counts, Math.floor((t - step) / bucketMs) * bucketMs + step, v)
   }
 }
 

@@ -51,9 +51,11 @@ export class Timeline extends Model {
   private cancelDraw: (() => void) | undefined
   private readonly unsubscribe: () => void
 
+  /** earlier: look this many ms further back than asked, and give the result the times asked for, to be laid over the present. */
   constructor(
     private readonly env: TimelineEnv,
     private readonly device: DeviceModel,
+    private readonly earlier = 0,
   ) {
     super(env.flush)
     this.past = device.past
@@ -88,23 +90,25 @@ export class Timeline extends Model {
       tap.close()
       this.taps.delete(id)
     }
-    for (const c of channels) if (!this.taps.has(c.id)) this.taps.set(c.id, c.tap())
+    if (this.earlier === 0) for (const c of channels) if (!this.taps.has(c.id)) this.taps.set(c.id, c.tap())
     void this.ask(true)
   }
 
   /** One column per channel, in the order of `show`. */
   columns(): Column[] {
     const { from, to } = this.range()
-    return this.channels.map((c) => {
-      const history: HistorySeries | undefined = this.history?.series.find((s) => s.ch === c.id)
-      return join(history, this.taps.get(c.id)?.ring, {
-        bucketMs: this.history?.bucket_ms ?? 0,
-        historyTo: this.history?.to_ms ?? -Infinity,
-        intervalMs: c.intervalMs,
-        from,
-        to,
+    return this.channels
+      .map((c) => {
+        const history: HistorySeries | undefined = this.history?.series.find((s) => s.ch === c.id)
+        return join(history, this.taps.get(c.id)?.ring, {
+          bucketMs: this.history?.bucket_ms ?? 0,
+          historyTo: this.history?.to_ms ?? -Infinity,
+          intervalMs: c.intervalMs,
+          from: from - this.earlier,
+          to: to - this.earlier,
+        })
       })
-    })
+      .map((c) => (this.earlier === 0 ? c : { ...c, t: c.t.map((t) => t + this.earlier) }))
   }
 
   /** Known gaps in the window. */
@@ -152,7 +156,13 @@ export class Timeline extends Model {
     const channels = this.channels.map((c) => c.id)
     if (fresh) this.become('loading')
     try {
-      const query = { device: this.device.id, channels, from: from - spare, to, points: this.points }
+      const query = {
+        device: this.device.id,
+        channels,
+        from: from - this.earlier - spare,
+        to: to - this.earlier + (this.earlier > 0 ? spare : 0),
+        points: this.points,
+      }
       this.history = await this.env.api.history(query, asking.signal)
       this.become('ready')
       if (this.window.live) this.askIn(fresh ? SETTLE_MS : Math.max(REFRESH_MS, this.bucketMs))

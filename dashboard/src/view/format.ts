@@ -178,6 +178,14 @@ export function clock(t: number, now: number): string {
   return `${day}, ${time}`
 }
 
+/** A stretch of time, "24 Nov, 20:15 – 21:00", with as little repeated as can be. */
+export function stretchWords(from: number, to: number, now: number): string {
+  const short = to - from < 600_000 ? clockSeconds : (t: number): string => clock(t, t)
+  const day = clock(from, now).slice(0, -5) // without "20:15"
+  const end = new Date(from).toDateString() === new Date(to).toDateString() ? short(to) : clock(to, now)
+  return `${day}${short(from)} – ${end}`
+}
+
 /** A day, "3 Mar 2025". */
 export function date(t: number): string {
   return new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' }).format(t)

@@ -2,7 +2,8 @@
 export type Place =
   | { readonly page: 'overview' }
   | { readonly page: 'area'; readonly area: string }
-  | { readonly page: 'device'; readonly device: string }
+  /** query: what is chosen on the page, as after "?" in an address. */
+  | { readonly page: 'device'; readonly device: string; readonly query: string }
   | { readonly page: 'devices' }
   | { readonly page: 'storage' }
   | { readonly page: 'add' }
@@ -10,11 +11,12 @@ export type Place =
 
 /** Reads an address. */
 export function placeOf(hash: string): Place {
-  const [page = '', ...rest] = hash.replace(/^#?\/?/, '').split('/')
+  const [path = '', ...queries] = hash.replace(/^#?\/?/, '').split('?')
+  const [page = '', ...rest] = path.split('/')
   const arg = decode(rest.join('/'))
   if (page === '') return { page: 'overview' }
   if (page === 'area') return { page, area: arg }
-  if (page === 'device' && arg) return { page, device: arg }
+  if (page === 'device' && arg) return { page, device: arg, query: queries.join('?') }
   if (page === 'devices' || page === 'storage' || page === 'add') return { page }
   return { page: 'nowhere' }
 }
@@ -37,6 +39,15 @@ export const devicePath = (device: string): string => `#/device/${encodeURICompo
 /** The place now, for components to follow. Call `start` once. */
 export class Router {
   place = $state.raw<Place>({ page: 'overview' })
+
+  /** Puts what was chosen on the page into its address, as a step that "back" undoes. */
+  choose(query: string): void {
+    const [path = ''] = location.hash.split('?')
+    const hash = query ? `${path}?${query}` : path
+    if (hash === location.hash) return
+    history.pushState(null, '', hash)
+    this.place = placeOf(hash)
+  }
 
   /** Follows the address; the returned function ends that. */
   start(): () => void {

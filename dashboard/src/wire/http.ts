@@ -50,7 +50,8 @@ export interface Api {
   info(): Promise<Info>
   devices(): Promise<DeviceList>
   history(query: HistoryQuery, signal?: AbortSignal): Promise<History>
-  commands(device: string, limit: number): Promise<CommandList>
+  /** The newest commands of a device; `before` a command's seq, the ones before it. */
+  commands(device: string, limit: number, before?: number): Promise<CommandList>
   patch(device: string, patch: DevicePatch): Promise<Device>
   forget(device: string): Promise<void>
   pairingCode(request: PairingRequest): Promise<PairingCode>
@@ -83,10 +84,10 @@ export function httpApi(fetcher: typeof fetch, base = ''): Api {
       const path = `/devices/${id(q.device)}/history?${query.toString()}`
       return ask<History>('GET', path, { check: checkHistory, signal })
     },
-    commands: (device, limit) =>
-      ask<CommandList>('GET', `/devices/${id(device)}/commands?limit=${String(limit)}`, {
-        check: checkCommandList,
-      }),
+    commands(device, limit, before) {
+      const query = `limit=${String(limit)}${before === undefined ? '' : `&before=${String(before)}`}`
+      return ask<CommandList>('GET', `/devices/${id(device)}/commands?${query}`, { check: checkCommandList })
+    },
     patch: (device, patch) =>
       ask<Device>('PATCH', `/devices/${id(device)}`, { body: patch, check: checkDevice }),
     async forget(device) {

@@ -7,6 +7,8 @@ import { fixed } from '../format'
 export interface Line {
   readonly name: string
   readonly column: Column
+  /** The same some time before, laid under it. */
+  readonly ghost: Column | undefined
   /** CSS colour, resolved. */
   readonly colour: string
   /** Canvas dash pattern, px. */
@@ -51,6 +53,8 @@ export interface Ink {
 export interface PlotOwner {
   /** A person chose another stretch of time. */
   window(from: number, to: number): void
+  /** A person shoves the picture by a part of its width; more than 0 = towards the present. */
+  pan(part: number): void
   /** The pointer or the cursor keys are at a time; undefined = nowhere. */
   cursor(t: number | undefined): void
 }
@@ -59,6 +63,10 @@ export interface PlotOwner {
 const MIN_SPAN_MS = 2_000
 /** Share of the band's colour. */
 const BAND = 0.18
+/** Between the lines across: steps that can be written with one digit. */
+const STEPS = Array.from({ length: 24 }, (_, i) => i - 8).flatMap((e) => [1, 2, 5].map((n) => n * 10 ** e))
+/** Share of a ghost's colour. */
+const GHOST = 0.5
 
 /** Plot draws a Picture into an element with uPlot. It keeps nothing of its own but the size of the element. */
 export class Plot {
@@ -72,6 +80,8 @@ export class Plot {
     picture: Picture,
     private readonly ink: Ink,
     private readonly owner: PlotOwner,
+    /** Plots of the same group have one cursor. */
+    private readonly group: string,
   ) {
     this.picture = picture
     this.u = new uPlot(this.options(), this.data(), element)
@@ -116,13 +126,12 @@ export class Plot {
     this.held = false
   }
 
-  /** One x column and three y columns per line: min, max, mean. */
+  /** One x column, and per line min, max, mean and, where there is one, its ghost. */
   private data(): uPlot.AlignedData {
-    const tables = this.picture.lines.map(({ column: c }): uPlot.AlignedData => [
-      c.t.map((t) => t / 1000),
-      c.min,
-      c.max,
-      c.mean,
+    const seconds = (c: Column): number[] => c.t.map((t) => t / 1000)
+    const tables = this.picture.lines.flatMap(({ column: c, ghost }): uPlot.AlignedData[] => [
+      [seconds(c), c.min, c.max, c.mean],
+      ...(ghost ? [[seconds(ghost), ghost.mean] as uPlot.AlignedData] : []),
     ])
     const first = tables[0]
     if (!first) return [[]]
@@ -148,18 +157,23 @@ export class Plot {
       },
       axes: [
         { ...axis, size: 28, space: 84, values: timeLabels },
-        { ...axis, size: 54, space: 36, values: (_u, ticks) => tickLabels(ticks, this.picture.decimals) },
+        {
+          ...axis,
+          size: 54,
+          space: 36,
+          incrs: STEPS,
+          values: (_u, ticks) => tickLabels(ticks, this.picture.decimals),
+        },
       ],
       series: [{}, ...this.picture.lines.flatMap((line) => series(line))],
-      bands: this.picture.lines.map((line, i) => ({
-        series: [3 * i + 2, 3 * i + 1],
-        fill: alpha(line.colour, BAND),
-      })),
+      bands: this.bands(),
       cursor: {
         y: false,
         points: { size: 7 },
         drag: { x: true, y: false, setScale: false },
         focus: { prox: -1 },
+        sync: { key: this.group, filters: { pub: (type) => type === 'mousemove' || type === 'mouseleave' } },
+        bind: { mousedown: (_u, _target, select) => this.pressed(select) },
       },
       hooks: {
         drawClear: [
@@ -183,6 +197,37 @@ export class Plot {
           },
         ],
       },
+    }
+  }
+
+  private bands(): uPlot.Band[] {
+    let first = 1
+    return this.picture.lines.map((line) => {
+      const band: uPlot.Band = { series: [first + 1, first], fill: alpha(line.colour, BAND) }
+      first += line.ghost ? 4 : 3
+      return band
+    })
+  }
+
+  /** Dragging chooses a stretch; with Shift it shoves the picture. */
+  private pressed(select: (e: MouseEvent) => unknown): (e: MouseEvent) => null {
+    return (e) => {
+      if (!e.shiftKey) {
+        select(e)
+        return null
+      }
+      let at = e.clientX
+      const move = (m: MouseEvent): void => {
+        this.owner.pan((at - m.clientX) / this.u.over.clientWidth)
+        at = m.clientX
+      }
+      const end = (): void => {
+        removeEventListener('mousemove', move)
+        removeEventListener('mouseup', end)
+      }
+      addEventListener('mousemove', move)
+      addEventListener('mouseup', end)
+      return null
     }
   }
 
@@ -244,12 +289,12 @@ export class Plot {
       const x = u.valToPos(m.t / 1000, 'x', true)
       if (x < bbox.left || x > bbox.left + bbox.width) continue
       ctx.fillStyle = m.bad ? this.ink.bad : this.ink.ink2
-      ctx.fillRect(x - px, bbox.top + bbox.height - 8 * px, 2 * px, 8 * px)
+      ctx.fillRect(x - px, bbox.top + bbox.height - 10 * px, 2 * px, 10 * px)
     }
   }
 }
 
-/** The three uPlot series of a line: the edges of the band without a stroke, and the mean. */
+/** The uPlot series of a line: the edges of the band without a stroke, the mean, and its ghost. */
 function series(line: Line): uPlot.Series[] {
   const paths = line.stepped ? uPlot.paths.stepped?.({ align: 1 }) : undefined
   const edge: uPlot.Series = {
@@ -267,7 +312,13 @@ function series(line: Line): uPlot.Series[] {
     points: { show: (u, i, a, b) => b - a < 2 || lonely(u, i, a, b), size: 5, fill: line.colour },
     ...(paths && { paths }),
   }
-  return [edge, edge, mean]
+  if (!line.ghost) return [edge, edge, mean]
+  return [
+    edge,
+    edge,
+    mean,
+    { ...mean, stroke: alpha(line.colour, GHOST), width: 1.25, points: { show: false } },
+  ]
 }
 
 function lonely(u: uPlot, series: number, a: number, b: number): boolean {
