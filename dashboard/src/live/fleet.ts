@@ -10,6 +10,8 @@ export interface Area {
   readonly name: string
   /** In the order of their devices' names and their own description. */
   readonly entities: readonly EntityModel[]
+  /** What the devices say of themselves: diagnostics, settings, traffic. Not watched, but there. */
+  readonly technical: readonly EntityModel[]
   /** Devices of the area that never described themselves: paired, nothing received. */
   readonly silent: readonly DeviceModel[]
 }
@@ -55,23 +57,52 @@ export class Fleet extends Model {
     return [...this.devices.values()].sort((a, b) => a.name.localeCompare(b.name) || a.id.localeCompare(b.id))
   }
 
-  /** All areas by name, the nameless one last. Diagnostics and settings are left to the devices' own pages. */
+  /** All areas: the rooms of people by name, then what is only technical, the nameless last. */
   areas(): Area[] {
-    const areas = new Map<string, { entities: EntityModel[]; silent: DeviceModel[] }>()
-    const at = (name: string): { entities: EntityModel[]; silent: DeviceModel[] } => {
+    const areas = new Map<string, Mutable>()
+    const at = (name: string): Mutable => {
       let area = areas.get(name)
-      if (!area) areas.set(name, (area = { entities: [], silent: [] }))
+      if (!area) areas.set(name, (area = { name, entities: [], technical: [], silent: [] }))
       return area
     }
     for (const device of this.sorted()) {
       if (device.entities.size === 0) at(device.area).silent.push(device)
-      const all = [...device.entities.values()]
-      const watched = all.filter((e) => !e.spec.entity_category)
-      // A device of nothing but diagnostics (a computer that reports on itself) still is something to watch.
-      for (const e of watched.length > 0 ? watched : all) at(e.spec.area ?? device.area).entities.push(e)
+      for (const e of device.entities.values()) {
+        const area = at(e.spec.area ?? device.area)
+        if (isTechnical(e)) area.technical.push(e)
+        else area.entities.push(e)
+      }
     }
-    return [...areas.entries()]
-      .map(([name, { entities, silent }]) => ({ name, entities, silent }))
-      .sort((a, b) => Number(a.name === NO_AREA) - Number(b.name === NO_AREA) || a.name.localeCompare(b.name))
+    const all = [...areas.values()]
+    const order = new Map(all.map((a) => [a, orderOf(a)]))
+    // An area of nothing but diagnostics (a computer that reports on itself) still is something to watch.
+    for (const a of all) if (a.entities.length === 0) a.entities.push(...a.technical.splice(0))
+    for (const a of all) a.entities.sort((x, y) => Number(isVague(x)) - Number(isVague(y)))
+    return all.sort((a, b) => (order.get(a) ?? 0) - (order.get(b) ?? 0) || a.name.localeCompare(b.name))
   }
+}
+
+interface Mutable {
+  readonly name: string
+  readonly entities: EntityModel[]
+  readonly technical: EntityModel[]
+  readonly silent: DeviceModel[]
+}
+
+/** Rooms of people first, then areas in which nobody watches anything, then what has no area. */
+function orderOf({ name, entities, silent }: Mutable): number {
+  if (name === NO_AREA) return 2
+  return entities.length + silent.length === 0 ? 1 : 0
+}
+
+/** Measures of machines, whatever category their device gives them. */
+const machine = new Set(['data_rate', 'data_size', 'signal_strength'])
+
+function isTechnical({ spec }: EntityModel): boolean {
+  return !!spec.entity_category || machine.has(spec.device_class ?? '')
+}
+
+/** A sensor that does not say what it measures comes after those that do. */
+function isVague({ spec }: EntityModel): boolean {
+  return spec.kind === 'sensor' && !spec.device_class
 }

@@ -450,6 +450,29 @@ test('a device that was forgotten is gone, and one that arrives is there', () =>
   expect([...live.fleet.devices.keys()].sort()).toEqual(['pi-b', 'pi-c'])
 })
 
+test('areas: rooms of people come before machines, and in a room what is measured before what is vague', () => {
+  const of = (id: string, more: Partial<Entity>): Entity => ({ ...thermometer, id, ...more })
+  const traffic = of('net', { device_class: 'data_rate' })
+  const vague = of('load', {})
+  const clear = of('warmth', { device_class: 'temperature' })
+  const rack = [of('cpu', { entity_category: 'diagnostic' }), traffic]
+  hub().say({
+    t: 'delta', room: 'fleet', ver: 3,
+    devices: [
+      { ...device('pi-d', 'online', rack), area: 'Attic' },
+      { ...device('pi-e', 'online', [traffic, vague, lamp, clear]), area: 'Study' },
+    ],
+  }) // prettier-ignore
+  const areas = live.fleet.areas()
+  expect(areas.map((a) => a.name)).toEqual(['Study', 'Attic', ''])
+  expect(areas[0]?.entities.map((e) => e.spec.id)).toEqual(['lamp', 'warmth', 'load'])
+  expect(areas[0]?.technical.map((e) => e.spec.id)).toEqual(['net'])
+  expect(
+    areas[1]?.entities.map((e) => e.spec.id),
+    'nobody watches anything else there',
+  ).toEqual(['net', 'cpu'])
+})
+
 test('areas: an entity may stand elsewhere than its device, diagnostics stay on the device page', () => {
   const far: Entity = { ...thermometer, id: 'far', area: 'Garden' }
   const hidden: Entity = { ...thermometer, id: 'cpu', entity_category: 'diagnostic' }
@@ -462,4 +485,5 @@ test('areas: an entity may stand elsewhere than its device, diagnostics stay on 
   const areas = live.fleet.areas()
   expect(areas.map((a) => a.name)).toEqual(['Attic', 'Garden', ''])
   expect(areas[0]?.entities.map((e) => e.spec.id)).toEqual(['air'])
+  expect(areas[0]?.technical.map((e) => e.spec.id)).toEqual(['cpu'])
 })

@@ -1,8 +1,8 @@
 /** Where in the app a person is. The address after # says it, so back, forward, bookmarks and any file server work. */
 export type Place =
-  | { readonly page: 'overview' }
-  | { readonly page: 'area'; readonly area: string }
   /** query: what is chosen on the page, as after "?" in an address. */
+  | { readonly page: 'overview'; readonly query: string }
+  | { readonly page: 'area'; readonly area: string }
   | { readonly page: 'device'; readonly device: string; readonly query: string }
   | { readonly page: 'devices' }
   | { readonly page: 'storage' }
@@ -14,9 +14,10 @@ export function placeOf(hash: string): Place {
   const [path = '', ...queries] = hash.replace(/^#?\/?/, '').split('?')
   const [page = '', ...rest] = path.split('/')
   const arg = decode(rest.join('/'))
-  if (page === '') return { page: 'overview' }
+  const query = queries.join('?')
+  if (page === '') return { page: 'overview', query }
   if (page === 'area') return { page, area: arg }
-  if (page === 'device' && arg) return { page, device: arg, query: queries.join('?') }
+  if (page === 'device' && arg) return { page, device: arg, query }
   if (page === 'devices' || page === 'storage' || page === 'add') return { page }
   return { page: 'nowhere' }
 }
@@ -38,13 +39,13 @@ export const devicePath = (device: string): string => `#/device/${encodeURICompo
 
 /** The place now, for components to follow. Call `start` once. */
 export class Router {
-  place = $state.raw<Place>({ page: 'overview' })
+  place = $state.raw<Place>({ page: 'overview', query: '' })
 
   /** Puts what was chosen on the page into its address, as a step that "back" undoes. */
   choose(query: string): void {
-    const [path = ''] = location.hash.split('?')
+    const path = location.hash.split('?')[0] || overviewPath
     const hash = query ? `${path}?${query}` : path
-    if (hash === location.hash) return
+    if (hash === (location.hash || overviewPath)) return
     history.pushState(null, '', hash)
     this.place = placeOf(hash)
   }

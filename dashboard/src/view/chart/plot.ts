@@ -139,13 +139,6 @@ export class Plot {
   }
 
   private options(): uPlot.Options {
-    const { ink } = this
-    const axis = {
-      stroke: ink.ink2,
-      font: `13px ${ink.font}`,
-      grid: { stroke: ink.line, width: 1 },
-      ticks: { show: false },
-    }
     return {
       width: this.element.clientWidth,
       height: this.element.clientHeight,
@@ -155,16 +148,7 @@ export class Plot {
         x: { time: true, auto: false, range: () => [this.picture.from / 1000, this.picture.to / 1000] },
         y: { range: (_u, lo, hi) => this.range(lo, hi) },
       },
-      axes: [
-        { ...axis, size: 28, space: 84, values: timeLabels },
-        {
-          ...axis,
-          size: 54,
-          space: 36,
-          incrs: STEPS,
-          values: (_u, ticks) => tickLabels(ticks, this.picture.decimals),
-        },
-      ],
+      axes: this.axes(),
       series: [{}, ...this.picture.lines.flatMap((line) => series(line))],
       bands: this.bands(),
       cursor: {
@@ -198,6 +182,26 @@ export class Plot {
         ],
       },
     }
+  }
+
+  private axes(): uPlot.Axis[] {
+    const { ink } = this
+    const axis = {
+      stroke: ink.ink2,
+      font: `13px ${ink.font}`,
+      grid: { stroke: ink.line, width: 1 },
+      ticks: { show: false },
+    }
+    return [
+      { ...axis, size: 28, space: 84, values: timeLabels },
+      {
+        ...axis,
+        size: 54,
+        space: 36,
+        incrs: STEPS,
+        values: (_u, ticks) => tickLabels(ticks, this.picture.decimals),
+      },
+    ]
   }
 
   private bands(): uPlot.Band[] {

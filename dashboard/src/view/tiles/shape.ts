@@ -1,7 +1,5 @@
 import type { EntityModel } from '../../live/device'
-
-/** How much of the grid a tile takes: 1×1, 2×1 or 2×2. */
-export type Size = 'small' | 'wide' | 'large'
+import type { Piece, Size } from './arrange'
 
 /** The channel that an entity's slider sets; undefined = it has none. */
 export function levelOf(entity: EntityModel): string | undefined {
@@ -12,16 +10,20 @@ export function levelOf(entity: EntityModel): string | undefined {
 }
 
 /** The size of an entity's tile. */
-export function sizeOf(entity: EntityModel): Size {
+function sizeOf(entity: EntityModel): Size {
   if (entity.spec.kind === 'climate') return 'large'
   const wave = (entity.main?.spec.step_us ?? 0) > 0
   return wave || levelOf(entity) !== undefined ? 'wide' : 'small'
 }
 
-/**
- * Large tiles first, else in the given order: what follows a large tile fills the rows beside it, so the order on the screen is the order
- * of reading and no hole stays before it.
- */
-export function largeFirst(entities: readonly EntityModel[]): EntityModel[] {
-  return [...entities].sort((a, b) => Number(sizeOf(b) === 'large') - Number(sizeOf(a) === 'large'))
+/** How gladly an entity's tile takes a column more: a line over time most, then a bar; a switch has no use for it. */
+function growsOf(entity: EntityModel): number {
+  const size = sizeOf(entity)
+  if (size === 'small') return entity.main?.spec.type === 'number' && entity.spec.kind === 'sensor' ? 2 : 0
+  return size === 'wide' ? 1 : 0
+}
+
+/** An entity as a piece of the grid. */
+export function pieceOf(entity: EntityModel): Piece<EntityModel> {
+  return { item: entity, size: sizeOf(entity), grows: growsOf(entity) }
 }
