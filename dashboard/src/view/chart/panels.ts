@@ -3,7 +3,7 @@ import type { DeviceModel, EntityModel } from '../../live/device'
 import { type Column, silence } from '../../live/merge'
 import type { Command, GapRecord } from '../../wire/schema.gen'
 import { channelName, clockSeconds, decimals, showText } from '../format'
-import { reasonWords } from './gapWords'
+import { reasonWords } from './reasons'
 import type { Mark, Shade } from './plot'
 
 /** Something of a device that can be drawn. */
