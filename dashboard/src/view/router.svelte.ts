@@ -37,6 +37,12 @@ export const addPath = '#/add'
 export const areaPath = (area: string): string => `#/area/${encodeURIComponent(area)}`
 export const devicePath = (device: string): string => `#/device/${encodeURIComponent(device)}`
 
+/** Whether two places are the same page, whatever is chosen on it. */
+export function samePage(a: Place, b: Place): boolean {
+  const page = (p: Place): string => JSON.stringify({ ...p, query: '' })
+  return page(a) === page(b)
+}
+
 /** The place now, for components to follow. Call `start` once. */
 export class Router {
   place = $state.raw<Place>({ page: 'overview', query: '' })

@@ -1,7 +1,7 @@
 import type { Asked } from '../live/commands'
 import type { EntityModel } from '../live/device'
 import type { Status } from '../live/status'
-import type { Channel, Value } from '../wire/schema.gen'
+import type { Channel, Presence, Value } from '../wire/schema.gen'
 import { ago, clock, duration, sentence, showText } from './format'
 import { icon } from './icons'
 
@@ -138,6 +138,26 @@ export function endWords(name: string, asked: Asked): string {
   if (asked.state === 'done') return `${name}: done.`
   if (asked.state === 'canceled') return ''
   return `${name}: ${failure(asked).toLowerCase()}. ${sentence(asked.message)}`
+}
+
+/** A device whose history ends this long ago, in ms, is behind. */
+const BEHIND_MS = 120_000
+
+/** What deserves to be known of a device's link, worst first: what is late, what the clock is, how quick it is. */
+export function linkWords(p: Presence, now: number): { text: string; bad: boolean }[] {
+  const out: { text: string; bad: boolean }[] = []
+  if (p.degraded) out.push({ text: p.degraded, bad: true })
+  if (p.state !== 'online') return out
+  if (p.backlog) out.push({ text: `${String(p.backlog)} to deliver`, bad: true })
+  else if (p.complete_to_ms && now - p.complete_to_ms > BEHIND_MS)
+    out.push({ text: `complete to ${clock(p.complete_to_ms, now)}`, bad: true })
+  if (p.clock && p.clock !== 'synced') out.push({ text: 'clock not set', bad: true })
+  if (p.rtt_ms)
+    out.push({
+      text: `${p.rtt_ms < 10 ? p.rtt_ms.toFixed(1) : String(Math.round(p.rtt_ms))}\u00a0ms`,
+      bad: false,
+    })
+  return out
 }
 
 /** Why a control cannot be used now; "" = it can. */
