@@ -124,16 +124,15 @@ export class StorageModel extends Model {
     const { deeds } = this
     try {
       const api = await this.reach()
-      const [state, list] = await Promise.all([api.state(), this.looks > 0 ? api.backups() : undefined])
-      if (deeds === this.deeds) {
-        this.state = state
-        if (list) this.backups = list.backups
-      }
+      const state = await api.state()
+      if (deeds === this.deeds) this.state = state
+      const list = this.looks > 0 ? await api.backups() : undefined
+      if (list && deeds === this.deeds) this.backups = list.backups
       this.wrong = ''
       this.failures = 0
     } catch (err) {
       this.failures++
-      this.absent = err instanceof ApiError && err.status === 404
+      this.absent = this.state === undefined && err instanceof ApiError && err.status === 404
       this.wrong = err instanceof Error ? err.message : 'The hub does not tell about its store.'
     } finally {
       this.asking = false

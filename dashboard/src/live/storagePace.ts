@@ -72,9 +72,9 @@ export function cardWear({ wear, disk_bytes }: Storage, now: number): CardWear {
   }
 }
 
-/** Bytes per reading, packed; undefined = there are none. */
+/** Bytes per reading, packed; undefined = none has been packed yet. */
 export function bytesPerReading(s: Storage): number | undefined {
-  return s.readings > 0 ? s.reading_bytes / s.readings : undefined
+  return s.readings > 0 && s.reading_bytes > 0 ? s.reading_bytes / s.readings : undefined
 }
 
 /** How many days readings have been kept; 0 = there are none. */

@@ -108,6 +108,11 @@ export function sentence(s: string): string {
   return s.charAt(0).toUpperCase() + s.slice(1)
 }
 
+/** A message of a program as a sentence: "There is no room." */
+export function asSentence(s: string): string {
+  return sentence(/[.!?…]$/.test(s) ? s : `${s}.`)
+}
+
 const unitWords: Record<string, string> = {
   '°C': 'degrees Celsius',
   '%': 'percent',

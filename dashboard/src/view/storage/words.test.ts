@@ -4,6 +4,8 @@ import { bytes, count, keptFor, longTime, paceWords, perReading, readings, stand
 
 const plain = (s: string): string => s.replaceAll('\u00a0', ' ')
 
+const T = Date.UTC(2026, 10, 1)
+
 const base: Storage = {
   state: 'ok',
   file_bytes: 1e9,
@@ -70,14 +72,18 @@ test.each([
 })
 
 test('the store says how it stands in a sentence', () => {
-  expect(plain(standing(base).text)).toBe('At this pace the disk is full in 14 years.')
-  expect(plain(paceWords({ ...base, budget_bytes: 2e9 }))).toMatch(
+  expect(plain(standing(base, T).text)).toBe('At this pace the disk is full in 14 years.')
+  expect(plain(paceWords({ ...base, budget_bytes: 2e9 }, T))).toMatch(
     /^At this pace its 2.0 GB are used up in 8 months/,
   )
-  expect(paceWords({ ...base, growth_per_day: 0 })).toBe('The store does not grow at present.')
-  expect(paceWords({ ...base, growth_per_day: 0, readings: 0 })).toBe('No readings yet.')
-  expect(standing({ ...base, state: 'tight' }).tone).toBe('warn')
-  expect(standing({ ...base, state: 'full', message: 'Delete something.' })).toEqual({
+  const still = { ...base, growth_per_day: 0 }
+  expect(paceWords({ ...still, oldest_ms: T - 2 * 86_400_000 }, T)).toBe(
+    'The store does not grow at present.',
+  )
+  expect(paceWords({ ...still, oldest_ms: T - 60_000 }, T)).toBe('It is too new to say how it grows.')
+  expect(paceWords({ ...still, readings: 0 }, T)).toBe('There are no readings yet.')
+  expect(standing({ ...base, state: 'tight' }, T).tone).toBe('warn')
+  expect(standing({ ...base, state: 'full', message: 'Delete something.' }, T)).toEqual({
     tone: 'bad',
     head: 'The disk is full',
     text: 'Delete something.',
@@ -87,6 +93,7 @@ test('the store says how it stands in a sentence', () => {
 test('bytes per reading and how long they are kept', () => {
   expect(perReading(base)).toBe('1.1')
   expect(perReading({ ...base, readings: 0 })).toBe('–')
+  expect(perReading({ ...base, reading_bytes: 0 }), 'none is packed yet').toBe('–')
   expect(plain(keptFor(0))).toBe('for ever')
   expect(keptFor(365)).toBe('1 year')
   expect(keptFor(45)).toBe('45 days')

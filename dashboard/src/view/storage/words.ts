@@ -2,7 +2,7 @@ import type { RetentionRule, Storage } from '../../wire/schema.gen'
 import type { Fleet } from '../../live/fleet'
 import type { Format } from '../../wire/storage'
 import { channelName } from '../format'
-import { bytesPerReading, cardWear, outlook } from '../../live/storagePace'
+import { bytesPerReading, cardWear, keptDays, outlook } from '../../live/storagePace'
 
 /** U+00A0: stands between a number and its unit. */
 const GAP = '\u00a0'
@@ -92,7 +92,7 @@ export interface Standing {
 }
 
 /** How the store stands, in words. */
-export function standing(s: Storage): Standing {
+export function standing(s: Storage, now: number): Standing {
   const said = s.message ?? ''
   if (s.state === 'full') {
     const text =
@@ -103,13 +103,20 @@ export function standing(s: Storage): Standing {
     const text = said || 'The oldest readings are deleted to make room for new ones.'
     return { tone: 'warn', head: 'The disk is nearly full', text }
   }
-  return { tone: 'quiet', head: 'All well', text: said || paceWords(s) }
+  return { tone: 'quiet', head: 'All well', text: said || paceWords(s, now) }
+}
+
+/** Whether the store is too new to know its pace: that is measured over a day. */
+export function isNew(s: Storage, now: number): boolean {
+  return s.growth_per_day <= 0 && keptDays(s, now) < 1
 }
 
 /** What comes of the present pace. */
-export function paceWords(s: Storage): string {
+export function paceWords(s: Storage, now: number): string {
   const { days, limit } = outlook(s)
-  if (days === undefined) return s.readings > 0 ? 'The store does not grow at present.' : 'No readings yet.'
+  if (s.readings === 0) return 'There are no readings yet.'
+  if (isNew(s, now)) return 'It is too new to say how it grows.'
+  if (days === undefined) return 'The store does not grow at present.'
   const long = longTime(days)
   if (limit === 'disk') return `At this pace the disk is full in ${long}.`
   return `At this pace its ${bytes(s.budget_bytes ?? 0)} are used up in ${long}; then the oldest readings make room.`
