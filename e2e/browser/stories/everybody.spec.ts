@@ -26,7 +26,7 @@ for (const width of [390, 320]) {
       await expect(page.getByRole('heading', { level: 1 })).toBeVisible()
       await expectTile(page, room, 'air_temperature', 'live')
       await expectNoSidewaysScroll(page)
-      for (const place of ['/#/devices', '/#/add']) {
+      for (const place of ['/#/devices', '/#/storage', '/#/add']) {
         await page.goto(place)
         await expect(page.getByRole('main')).not.toBeEmpty()
         await expectNoSidewaysScroll(page)
@@ -136,6 +136,9 @@ for (const scheme of ['light', 'dark'] as const) {
     await page.goto('/#/devices')
     await expect(page.getByRole('heading', { level: 1, name: 'Devices' })).toBeVisible()
     await expectAccessible(page, 'devices')
+    await page.goto('/#/storage')
+    await expect(page.getByRole('heading', { name: 'Backups' })).toBeVisible()
+    await expectAccessible(page, 'storage')
     await page.goto('/#/add')
     await expect(page.getByRole('button', { name: 'Get a code' })).toBeVisible()
     await expectAccessible(page, 'add a device')

@@ -100,9 +100,12 @@ test('what is shown can be taken along, and who did what is on the time axis', a
     const [download] = await Promise.all([page.waitForEvent('download'), chart(page).getByRole('button', { name: what }).click()])
     return readFile(await download.path())
   }
-  const csv = (await take('Table (CSV)')).toString('utf8')
-  expect(csv.split('\r\n')[0]).toMatch(/^\ufefftime,Air temperature \(°C\)/)
-  expect(csv.split('\r\n').length, 'a head, readings and an end').toBeGreaterThan(2)
+  // A home that has just begun has few readings: a head, one of them, and the end of its line.
+  await expect(async () => {
+    const [head, ...rows] = (await take('Table (CSV)')).toString('utf8').split('\r\n')
+    expect(head).toMatch(/^\ufefftime,Air temperature \(°C\)/)
+    expect(rows.length).toBeGreaterThanOrEqual(2)
+  }).toPass()
   const png = await take('Picture (PNG)')
   expect(png.subarray(1, 4).toString()).toBe('PNG')
   expect(png.byteLength).toBeGreaterThan(10_000)
