@@ -92,7 +92,7 @@ export function galleryStorage(homes: readonly Home[], look: Look): StorageApi {
             rules.find((r) => !r.device)
           const days = rule?.days ?? 0
           if (days === 0 || days >= 412) return []
-          const readings = (412 - days) * 86_400
+          const readings = (412 - days) * 12_000
           return [
             { device: h.device.id, ch, readings, bytes: readings * 1.1, before_ms: began - days * DAY_MS },
           ]
