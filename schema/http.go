@@ -234,6 +234,8 @@ const (
 type FileReport struct {
 	// Device the readings are for.
 	Device string `json:"device"`
+	// Format the file was read as.
+	Format FileFormat `json:"format"`
 	// State is reading, storing, checked (only looked at), refused (lines are wrong, nothing was stored) or done.
 	State string `json:"state"`
 	// Lines of the file (records, in SenML).

@@ -742,6 +742,8 @@ export type FileFormat =
 export interface FileReport {
   /** device the readings are for. */
   device: string;
+  /** format the file was read as. */
+  format: FileFormat;
   /** state is reading, storing, checked (only looked at), refused (lines are wrong, nothing was stored) or done. */
   state: string;
   /** lines of the file (records, in SenML). */
@@ -1722,6 +1724,7 @@ export function checkFileReport(v: any): string {
   let e = object(v);
   if (e !== '') return e;
   if ((e = text(v.device)) !== '') return '.device' + e;
+  if ((e = checkFileFormat(v.format)) !== '') return '.format' + e;
   if ((e = text(v.state)) !== '') return '.state' + e;
   if ((e = integer(v.lines)) !== '') return '.lines' + e;
   if ((e = integer(v.readings)) !== '') return '.readings' + e;

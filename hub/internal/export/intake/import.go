@@ -62,7 +62,7 @@ func Import(ctx context.Context, r io.Reader, o Options, t Target) (schema.FileR
 	n := 0
 	rep, err := Read(io.TeeReader(r, kept), o, func(row *export.Row) error {
 		if n++; n%batchReadings == 0 && t.Progress != nil {
-			t.Progress(schema.FileReport{Device: t.Device, State: StateReading, Readings: int64(n), Problems: []schema.FileProblem{}, Channels: []schema.FileChannel{}})
+			t.Progress(schema.FileReport{Device: t.Device, Format: o.Format, State: StateReading, Readings: int64(n), Problems: []schema.FileProblem{}, Channels: []schema.FileChannel{}})
 		}
 		mark.add(row)
 		return ctx.Err()

@@ -142,6 +142,7 @@ func (s *sheet) take(c *channel, tMS int64, v schema.Value, q schema.Quality, tq
 
 func (s *sheet) result() schema.FileReport {
 	r := s.r
+	r.Format = s.o.Format
 	r.Problems = append([]schema.FileProblem{}, s.r.Problems...)
 	r.Channels = []schema.FileChannel{}
 	for _, c := range s.byID {
