@@ -50,3 +50,28 @@ func TestQuantilesOfLatencies(t *testing.T) {
 		t.Error("a quantile of nothing is a number")
 	}
 }
+
+func TestTargetsAreMetOrMissedOrUnknown(t *testing.T) {
+	var out strings.Builder
+	err := figure.PrintBars(&out, []figure.Bar{
+		{Name: "more", Unit: "x", Target: 100, Reached: 150},
+		{Name: "too few", Unit: "x", Target: 100, Reached: 99},
+		{Name: "less", Unit: "ms", Target: 50, Reached: 50, AtMost: true},
+		{Name: "too many", Unit: "ms", Target: 50, Reached: 50.1, AtMost: true},
+		{Name: "unknown", Unit: "ms", Target: 50, Reached: math.NaN(), AtMost: true},
+		{Name: "nothing", Unit: "x", Target: 50, Reached: math.Inf(1)},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{"more": "met", "too few": "missed", "less": "met", "too many": "missed", "unknown": "not measured", "nothing": "not measured"} {
+		for line := range strings.Lines(out.String()) {
+			if strings.HasPrefix(line, name+" ") && !strings.HasSuffix(strings.TrimSpace(line), want) {
+				t.Errorf("want %q: %s", want, line)
+			}
+		}
+	}
+	if n := strings.Count(out.String(), "JSON {"); n != 4 {
+		t.Errorf("%d JSON lines of 4 known figures:\n%s", n, out.String())
+	}
+}

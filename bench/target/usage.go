@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,6 +31,8 @@ type Usage struct {
 	Written int64
 	// RSS is its resident memory, in bytes.
 	RSS int64
+	// Peak is the most that RSS ever was, in bytes.
+	Peak int64
 }
 
 // Usage reads what the program has used so far.
@@ -59,8 +62,41 @@ func usage(pid int) (Usage, error) {
 	}
 	written, err1 := colonValue(dir+"io", "write_bytes")
 	rss, err2 := colonValue(dir+"status", "VmRSS")
-	u.Written, u.RSS = written, rss<<10
-	return u, errors.Join(err1, err2)
+	peak, err3 := colonValue(dir+"status", "VmHWM")
+	u.Written, u.RSS, u.Peak = written, rss<<10, peak<<10
+	return u, errors.Join(err1, err2, err3)
+}
+
+// Footprint is the highest and the median resident memory over a time, in bytes.
+type Footprint struct{ Peak, Median int64 }
+
+// Watch reads the program's memory until the returned function is called.
+func (t *Target) Watch(every time.Duration) (stop func() Footprint) { return watch(t.Usage, every) }
+
+func watch(read func() (Usage, error), every time.Duration) (stop func() Footprint) {
+	quit, result := make(chan struct{}), make(chan Footprint)
+	go func() {
+		var all []int64
+		ticker := time.NewTicker(every)
+		defer ticker.Stop()
+		for {
+			if u, err := read(); err == nil { // a program that is gone has no memory
+				all = append(all, u.RSS)
+			}
+			select {
+			case <-ticker.C:
+				continue
+			case <-quit:
+			}
+			if len(all) == 0 {
+				all = []int64{0}
+			}
+			slices.Sort(all)
+			result <- Footprint{Peak: all[len(all)-1], Median: all[len(all)/2]}
+			return
+		}
+	}()
+	return func() Footprint { close(quit); return <-result }
 }
 
 // Busy is the processor time that the whole machine has spent on anything so far, in kernel and programs: who measures beside others
