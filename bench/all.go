@@ -12,6 +12,7 @@ import (
 
 type allCommand struct {
 	common
+	storeScale
 }
 
 // Run measures everything that docs/performance.md quotes, one benchmark after the other.
@@ -44,5 +45,8 @@ func (c *allCommand) Run(ctx context.Context, io *cli.IO) error {
 	}
 	fmt.Fprintln(io.Out)
 	fan.Seconds = min(c.Seconds, 5)
-	return fan.sweep(ctx, io)
+	if err := fan.sweep(ctx, io); err != nil {
+		return err
+	}
+	return (&storeCommand{common: c.common, storeScale: c.storeScale}).everything(ctx, io)
 }

@@ -60,8 +60,82 @@ func TestEveryBenchmarkMeasuresTheRealHub(t *testing.T) {
 			}
 		})
 	}
+	t.Run("store", func(t *testing.T) { storesAreMeasured(t, bin) })
 	if left, err := filepath.Glob(filepath.Join(short.TempDir, "*")); err != nil || len(left) > 0 {
 		t.Errorf("data was left behind: %v %v", left, err)
+	}
+}
+
+// storesAreMeasured runs every part of the storage benchmark for a moment. The charts among them compare the engines' answers.
+func storesAreMeasured(t *testing.T, bin string) {
+	// A busy machine may take a second's frames apart, which costs commits; so few of them that one is within bounds.
+	c := &storeCommand{common: common{Seed: 1, Runs: 1, Seconds: 0.4, Hub: bin, TempDir: t.TempDir()},
+		storeScale: storeScale{Devices: 2, Channels: 8, Hours: 20.0 / 3600, RowSeconds: 10, Warm: 5, Stream: 1, YearDays: 1, PastHours: 1, HubSeconds: 1}}
+	var out strings.Builder
+	if err := c.everything(t.Context(), &cli.IO{Out: &out}); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []struct {
+		sheet, variant string
+		figures        []string
+	}{
+		{regimeSecond, engineOurs, []string{figureWritten, "readings per commit"}},
+		{regimeFive, engineStatesNormal, []string{figureDisk, "readings at rest"}},
+		{regimeFiveJitter, engineTimeRows, []string{figureDisk, "readings at rest"}},
+		{"in real time", engineOurs, []string{"readings per commit", "RSS, median"}},
+		{"charts", engineOurs, []string{"CPU, all", "readings, 1 day"}},
+		{"charts", variantScan, []string{"CPU, all", "readings, 1 day"}},
+		{"opening after a kill", engineOurs, []string{"readings", "open"}},
+		{"questions beside a writer", engineSeriesRows, []string{"answer p99", "readings per answer"}},
+		{"memory of the hub", nameHub, []string{"RSS, median", "RSS, peak at 1 Hz"}},
+	} {
+		for _, name := range want.figures {
+			if got := c.median(want.sheet, want.variant, name); !(got > 0) || math.IsInf(got, 0) {
+				t.Errorf("%s: %s of %s is %v", want.sheet, name, want.variant, got)
+			}
+		}
+	}
+	if !strings.Contains(out.String(), "targets") || !strings.Contains(out.String(), "seed 1") {
+		t.Errorf("no targets or no seed in\n%s", out.String())
+	}
+	if left, err := filepath.Glob(filepath.Join(c.TempDir, "*")); err != nil || len(left) > 0 {
+		t.Errorf("data was left behind: %v %v", left, err)
+	}
+}
+
+func TestAWorkerThatFailsIsQuoted(t *testing.T) {
+	dir := t.TempDir()
+	bin := filepath.Join(dir, "broken")
+	if err := os.WriteFile(bin, []byte("#!/bin/sh\necho the disk is on fire >&2\nexit 1\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	c := &storeCommand{common: common{TempDir: dir}, bin: bin}
+	if _, err := c.run(t.Context(), job{work: "ingest"}); err == nil || !strings.Contains(err.Error(), "on fire") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestDifferentAnswersAreRefused(t *testing.T) {
+	lines := func(digest string, mean float64) *outcome {
+		o := &outcome{lines: map[string]target.Line{}}
+		for _, span := range []string{"all", "30 days", "1 day"} {
+			o.lines["answer, "+span] = target.Line{Digest: digest}
+			o.lines["mean of means, "+span] = target.Line{V: mean}
+		}
+		return o
+	}
+	for name, other := range map[string]*outcome{"minimum": lines("b", 20), "mean": lines("a", 20.0001)} {
+		answers := map[string]target.Line{}
+		sheet := &figure.Sheet{}
+		if err := chartAnswers(sheet, lines("a", 20), "one", "", answers); err != nil {
+			t.Fatal(err)
+		}
+		if err := chartAnswers(sheet, lines("a", 20+1e-9), "two", "", answers); err != nil {
+			t.Errorf("equal answers: %v", err)
+		}
+		if err := chartAnswers(sheet, other, "three", "", answers); err == nil {
+			t.Errorf("another %s went unseen", name)
+		}
 	}
 }
 

@@ -2,11 +2,12 @@
 
 // Command bench measures the hub from outside, next to a naive baseline: what docs/performance.md quotes.
 //
-//	go run ./bench              everything, about a quarter of an hour
+//	go run ./bench              everything, about an hour
 //	go run ./bench ingest       readings through socket, commit and ack
 //	go run ./bench fanout       one device to a thousand dashboards
 //	go run ./bench idle         memory of ten thousand quiet dashboards
 //	go run ./bench history      a day of readings as a chart
+//	go run ./bench store        what a reading costs on the disk, beside three stores of rows
 //
 // It builds the hub, starts it as a child with an empty data folder and reads its costs from /proc (Linux only). Processor time is what
 // to compare: on two cores the load generator is beside the hub, and wall time depends on both. common.go has what the benchmarks share.
@@ -26,6 +27,7 @@ type program struct {
 	Fanout  fanoutCommand  `cmd:"" help:"Measure updates to dashboards."`
 	Idle    idleCommand    `cmd:"" help:"Measure the memory of dashboards that are quiet."`
 	History historyCommand `cmd:"" help:"Measure a day of one channel, thinned for a chart."`
+	Store   storeCommand   `cmd:"" help:"Measure what a reading costs in the store, beside three stores of a row per reading."`
 	Naive   naiveCommand   `cmd:"" hidden:"" help:"Serve as the naive hub that the others are compared with."`
 }
 
