@@ -24,6 +24,7 @@ type regime struct {
 // The names of regimes that targets look for.
 const (
 	regimeSecond       = "a commit a second"
+	regimeTwo          = "a commit in 2 s"
 	regimeFive         = "a commit in 5 s"
 	regimeSecondJitter = "a commit a second, jitter"
 	regimeFiveJitter   = "a commit in 5 s, jitter"
@@ -34,6 +35,7 @@ func (c *storeCommand) regimes() []regime {
 	rows := []string{engineOurs, engineSeriesRows, engineTimeRows}
 	all := []regime{
 		{name: regimeSecond, note: "regular times", perCommit: 1, engines: append(rows, engineStates)},
+		{name: regimeTwo, note: "regular times", perCommit: 2, engines: rows[:2]},
 		{name: regimeFive, note: "regular times", perCommit: 5, engines: append(rows, engineStates, engineStatesNormal)},
 		{name: regimeSecondJitter, note: "times 3 ms beside their tick", perCommit: 1, jitterMS: 3, engines: rows[:2]},
 		{name: regimeFiveJitter, note: "times 3 ms beside their tick", perCommit: 5, jitterMS: 3, engines: rows},
@@ -86,7 +88,7 @@ func (c *storeCommand) ingestOnce(ctx context.Context, sheet *figure.Sheet, r re
 	if err := o.commits(ticks / r.perCommit); err != nil {
 		return err
 	}
-	sheet.Add(engine, append(o.costs(), o.same(figureDisk, "file bytes per reading", "file", "readings at rest", "commit p50", "commit p99")...)...)
+	sheet.Add(engine, append(o.costs(), o.same(figureDisk, "file bytes per reading", "file", "readings at rest", "commit p50", "commit p99", "longest wait")...)...)
 	return nil
 }
 
@@ -98,14 +100,13 @@ func (c *storeCommand) args(more ...string) []string {
 // stream sends readings when they are due, for the figures that depend on real time: how often the hub's store commits by itself, and how
 // much of the file system's journal that costs.
 func (c *storeCommand) stream(ctx context.Context) ([]*figure.Sheet, error) {
-	warm := min(5, c.Stream)
-	file, err := c.input("stream", series.Options{Wide: c.wide(), Ticks: c.Stream + warm, StepMS: 1000})
+	file, err := c.input("stream", series.Options{Wide: c.wide(), Ticks: c.Stream + c.Warm, StepMS: 1000})
 	if err != nil {
 		return nil, err
 	}
-	sheet := c.sheet("in real time", fmt.Sprintf("%d series at 1 Hz, %d s, the hub's store with its own window", c.wide(), c.Stream))
+	sheet := c.sheet("in real time", fmt.Sprintf("%d series at 1 Hz, %d s after %d s of data, the hub's store with its own window", c.wide(), c.Stream, c.Warm))
 	return []*figure.Sheet{sheet}, c.inTurn([]string{engineOurs, engineSeriesRows}, func(engine string) error {
-		o, err := c.run(ctx, job{work: "stream", engine: engine, input: file, args: c.args("--ticks", strconv.Itoa(c.Stream), "--prefill", strconv.Itoa(warm))})
+		o, err := c.run(ctx, job{work: "stream", engine: engine, input: file, args: c.args("--ticks", strconv.Itoa(c.Stream), "--prefill", strconv.Itoa(c.Warm))})
 		if err != nil {
 			return err
 		}

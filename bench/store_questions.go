@@ -30,13 +30,18 @@ func (c *storeCommand) chart(ctx context.Context) ([]*figure.Sheet, error) {
 	}
 	sheet := c.sheet("charts", fmt.Sprintf("1 series, %d days at 10 s, as %d points; rows folded by SQLite or in Go", c.YearDays, chartPoints))
 	answers := map[string]target.Line{}
+	widths := ""
 	return []*figure.Sheet{sheet}, c.inTurn([]string{engineOurs, engineSeriesRows}, func(engine string) error {
 		o, err := c.run(ctx, job{work: "chart", engine: engine, input: file,
-			args: []string{"--ticks", strconv.Itoa(ticks), "--step-ms", strconv.Itoa(stepMS), "--points", strconv.Itoa(chartPoints), "--ask-ms", strconv.Itoa(int(c.Seconds * 125))}})
+			args: []string{"--ticks", strconv.Itoa(ticks), "--step-ms", strconv.Itoa(stepMS), "--points", strconv.Itoa(chartPoints), "--ask-ms", strconv.Itoa(int(c.Seconds * 125)), "--widths", widths}})
 		if err != nil {
 			return err
 		}
-		if err := chartAnswers(sheet, &o, engine, "", answers); err != nil || engine == engineOurs {
+		if engine == engineOurs { // it chooses the buckets, rows are folded into the same ones
+			widths = fmt.Sprintf("%.0f,%.0f,%.0f", o.value("bucket, all"), o.value("bucket, 30 days"), o.value("bucket, 1 day"))
+			return chartAnswers(sheet, &o, engine, "", answers)
+		}
+		if err := chartAnswers(sheet, &o, engine, "", answers); err != nil {
 			return err
 		}
 		return chartAnswers(sheet, &o, variantScan, ", scan", answers)
@@ -47,6 +52,7 @@ func (c *storeCommand) chart(ctx context.Context) ([]*figure.Sheet, error) {
 func chartAnswers(sheet *figure.Sheet, o *outcome, variant, suffix string, answers map[string]target.Line) error {
 	for _, span := range []string{"all", "30 days", "1 day"} {
 		sheet.Add(variant, figure.Value{Name: "CPU, " + span, Unit: "ms", V: o.value("CPU, " + span + suffix)},
+			figure.Value{Name: "points, " + span, Unit: "", V: o.value("answer, " + span + suffix)},
 			figure.Value{Name: "readings, " + span, Unit: "", V: o.value("readings, " + span + suffix)})
 		answer, mean := o.lines["answer, "+span+suffix], o.lines["mean of means, "+span+suffix]
 		first, known := answers[span]

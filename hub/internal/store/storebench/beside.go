@@ -175,6 +175,7 @@ func questions(ctx context.Context, s spec, e engine, nowMS func() int64) (laten
 				q.toMS -= rng.Int64N(k.scatterMS)
 			}
 			q.fromMS = q.toMS - k.lengthMS + 1
+			q.widthMS = max(1, k.lengthMS/int64(s.points))
 			began := time.Now()
 			c, err := e.Chart(ctx, q)
 			if err != nil {

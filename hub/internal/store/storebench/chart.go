@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,6 +20,27 @@ type span struct {
 func spans() []span {
 	const day = 24 * 3_600_000
 	return []span{{"all", 0}, {"30 days", 30 * day}, {"1 day", day}}
+}
+
+// widthsMS are the buckets for each question; 1 ms when nothing was said, which only the hub's store does not need.
+func (s *spec) widthsMS() ([]int64, error) {
+	all := make([]int64, len(spans()))
+	texts := strings.Split(s.widths, ",")
+	for i := range all {
+		all[i] = 1
+		if s.widths == "" {
+			continue
+		}
+		if len(texts) != len(all) {
+			return nil, fmt.Errorf("%d buckets for %d questions", len(texts), len(all))
+		}
+		n, err := strconv.ParseInt(texts[i], 10, 64)
+		if err != nil || n < 1 {
+			return nil, fmt.Errorf("%q is no width of a bucket", texts[i])
+		}
+		all[i] = n
+	}
+	return all, nil
 }
 
 // chart fills one series and asks for the whole, its last 30 days and its last day. It prints processor time per question and a digest of each answer.
@@ -36,8 +59,12 @@ func chart(ctx context.Context, s spec, r *report) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
-	for _, p := range spans() {
-		q := question{fromMS: fromMS, toMS: toMS, points: s.points}
+	widths, err := s.widthsMS()
+	if err != nil {
+		return err
+	}
+	for i, p := range spans() {
+		q := question{fromMS: fromMS, toMS: toMS, points: s.points, widthMS: widths[i]}
 		if p.ms > 0 {
 			q.fromMS = max(fromMS, toMS-p.ms+1)
 		}
@@ -113,6 +140,7 @@ func (s *spec) timed(r *report, name string, ask func() (curve, error)) error {
 		n++
 	}
 	r.figure("CPU, "+name, "ms", ms(spent)/float64(n))
+	r.print(line{Name: "bucket, " + name, Unit: "ms", V: float64(c.widthMS)})
 	r.print(line{Name: "readings, " + name, V: float64(c.readings())})
 	r.print(line{Name: "mean of means, " + name, V: c.meanOfMeans()})
 	r.print(line{Name: "answer, " + name, V: float64(len(c.tMS)), Digest: c.digest()})

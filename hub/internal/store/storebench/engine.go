@@ -26,17 +26,13 @@ type engine interface {
 type question struct {
 	series       int
 	fromMS, toMS int64
-	points       int
-}
-
-// widthMS is the least width of a bucket with which at most q.points of them cover the question.
-func (q question) widthMS() int64 {
-	n := int64(q.points)
-	return max(1, (q.toMS-q.fromMS+n)/n)
+	points       int   // at most, more or less: the hub's store chooses its buckets by that
+	widthMS      int64 // of the buckets that rows are folded into; they begin at multiples of it since 1970
 }
 
 // curve is the answer: a column each, a bucket without readings is absent.
 type curve struct {
+	widthMS        int64
 	tMS            []int64
 	min, max, mean []float64
 	count          []int64

@@ -15,25 +15,6 @@ import (
 	"os"
 )
 
-// spec is what to run, as the command line says it.
-type spec struct {
-	work      string // name of a workload
-	engine    string // name of an engine
-	dir       string // data folder
-	input     string // file of readings
-	devices   int    // series are spread over that many devices
-	wide      int    // series per tick of the input
-	stepMS    int64  // between the ticks of the input
-	ticks     int    // to measure
-	prefill   int    // ticks to store before anything is measured
-	perCommit int    // ticks per commit
-	pastHours int    // of history, for work beside
-	seconds   int    // how long to ask, for work beside
-	askMS     int    // processor time to spend on each question of chart
-	points    int    // of a chart
-	seed      uint64
-}
-
 func main() {
 	var s spec
 	flag.StringVar(&s.work, "work", "", "what to do: ingest, stream, chart, fill, open, beside")
@@ -50,27 +31,12 @@ func main() {
 	flag.IntVar(&s.seconds, "seconds", 8, "how long beside asks, in seconds")
 	flag.IntVar(&s.askMS, "ask-ms", 1000, "processor time that chart spends on each question, in ms")
 	flag.IntVar(&s.points, "points", 1000, "points of a chart")
+	flag.StringVar(&s.widths, "widths", "", "buckets that rows are folded into, in ms, one for each question of chart: 3600000,60000,1000")
 	flag.Uint64Var(&s.seed, "seed", 1, "seed of which questions are asked")
+	flag.StringVar(&s.profile, "profile", "", "file for a profile of the processor time")
 	flag.Parse()
 	if err := run(context.Background(), s, newReport(os.Stdin, os.Stdout)); err != nil {
 		fmt.Fprintln(os.Stderr, "storebench:", err)
 		os.Exit(1)
 	}
-}
-
-func run(ctx context.Context, s spec, r *report) error {
-	works := map[string]func(context.Context, spec, *report) error{
-		"ingest": ingest, "stream": stream, "chart": chart, "fill": fill, "open": reopen, "beside": beside,
-	}
-	work := works[s.work]
-	if work == nil {
-		return fmt.Errorf("there is no work %q", s.work)
-	}
-	switch {
-	case s.devices < 1 || s.wide < s.devices || s.wide%s.devices != 0:
-		return fmt.Errorf("%d series cannot be spread evenly over %d devices", s.wide, s.devices)
-	case s.perCommit < 1 || s.stepMS < 1:
-		return fmt.Errorf("%d ticks per commit, %d ms per tick: both must be at least 1", s.perCommit, s.stepMS)
-	}
-	return work(ctx, s, r)
 }

@@ -58,7 +58,7 @@ func reopen(ctx context.Context, s spec, r *report) (err error) {
 	r.figure("CPU of open", "ms", ms(after-before))
 	found := int64(0)
 	for i := range s.wide {
-		c, err := e.Chart(ctx, question{series: i, fromMS: in.base - s.stepMS, toMS: in.base + int64(s.ticks+1)*s.stepMS, points: 10})
+		c, err := e.Chart(ctx, question{series: i, fromMS: in.base - s.stepMS, toMS: in.base + int64(s.ticks+1)*s.stepMS, points: 10, widthMS: hourMS})
 		if err != nil {
 			return err
 		}

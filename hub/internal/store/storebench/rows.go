@@ -32,7 +32,7 @@ type rows struct {
 }
 
 const (
-	sqlBuckets = `SELECT (t - ?2) / ?4 AS b, min(v), max(v), sum(v), count(*) FROM reading WHERE series = ?1 AND t BETWEEN ?2 AND ?3 GROUP BY b ORDER BY b`
+	sqlBuckets = `SELECT t / ?4 AS b, min(v), max(v), sum(v), count(*) FROM reading WHERE series = ?1 AND t BETWEEN ?2 AND ?3 GROUP BY b ORDER BY b`
 	sqlScan    = `SELECT t, v FROM reading WHERE series = ?1 AND t BETWEEN ?2 AND ?3 ORDER BY t`
 )
 
@@ -78,8 +78,8 @@ func (e *rows) Store(ticks []tick) error {
 
 // Chart implements engine: SQLite does the folding.
 func (e *rows) Chart(_ context.Context, q question) (c curve, err error) {
-	width := q.widthMS()
-	found, err := e.group.QueryContext(context.Background(), q.series, q.fromMS, q.toMS, width)
+	c.widthMS = q.widthMS
+	found, err := e.group.QueryContext(context.Background(), q.series, q.fromMS, q.toMS, q.widthMS)
 	if err != nil {
 		return c, err
 	}
@@ -90,14 +90,14 @@ func (e *rows) Chart(_ context.Context, q question) (c curve, err error) {
 		if err := found.Scan(&bucket, &least, &most, &sum, &n); err != nil {
 			return c, err
 		}
-		c.add(q.fromMS+bucket*width, least, most, sum, n)
+		c.add(bucket*q.widthMS, least, most, sum, n)
 	}
 	return c, found.Err()
 }
 
 // Scan answers the same question by reading every row and folding in Go.
 func (e *rows) Scan(q question) (c curve, err error) {
-	width := q.widthMS()
+	c.widthMS = q.widthMS
 	found, err := e.scan.QueryContext(context.Background(), q.series, q.fromMS, q.toMS)
 	if err != nil {
 		return c, err
@@ -106,7 +106,7 @@ func (e *rows) Scan(q question) (c curve, err error) {
 	at, least, most, sum, n := int64(-1), 0.0, 0.0, 0.0, int64(0)
 	end := func() {
 		if n > 0 {
-			c.add(q.fromMS+at*width, least, most, sum, n)
+			c.add(at*q.widthMS, least, most, sum, n)
 		}
 	}
 	for found.Next() {
@@ -115,7 +115,7 @@ func (e *rows) Scan(q question) (c curve, err error) {
 		if err := found.Scan(&t, &v); err != nil {
 			return c, err
 		}
-		if b := (t - q.fromMS) / width; b != at {
+		if b := t / q.widthMS; b != at {
 			end()
 			at, least, most, sum, n = b, math.Inf(1), math.Inf(-1), 0, 0
 		}

@@ -63,7 +63,7 @@ func TestEnginesAnswerTheSame(t *testing.T) {
 		}
 		answers := ""
 		for i := range wide {
-			q := question{series: i, fromMS: 1_000_020_000, toMS: 1_000_150_000, points: 30}
+			q := question{series: i, fromMS: 1_000_020_000, toMS: 1_000_139_999, points: 30, widthMS: 4000}
 			c, err := e.Chart(t.Context(), q)
 			if err != nil {
 				t.Fatal(name, err)

@@ -182,7 +182,7 @@ func (e *telltale) Chart(ctx context.Context, q question) (curve, error) {
 		return curve{}, err
 	}
 	s := h.Series[0]
-	return curve{tMS: s.TMS, min: s.Min, max: s.Max, mean: s.Mean, count: s.Count}, nil
+	return curve{widthMS: h.BucketMS, tMS: s.TMS, min: s.Min, max: s.Max, mean: s.Mean, count: s.Count}, nil
 }
 
 // Close implements engine.
