@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"time"
 )
 
@@ -73,6 +74,7 @@ func ingest(ctx context.Context, s spec, r *report) (err error) {
 // prefilled opens an engine and stores the first ticks in large commits, so that what is measured begins with tables that have a depth
 // and a log that has its length.
 func prefilled(ctx context.Context, s spec) (engine, *input, error) {
+	runtime.GOMAXPROCS(1)     // see oneByOne; for every engine, so that they are equal in this too
 	const ticksPerCommit = 20 // 10,000 readings of 500 series: below where the hub's store begins a commit by itself
 	in, err := openInput(s)
 	if err != nil {
@@ -103,6 +105,7 @@ func stream(ctx context.Context, s spec, r *report) (err error) {
 	}
 	defer func() { err = errors.Join(err, e.Close(), in.close()) }()
 	own, _ := e.(*telltale)
+	runtime.GOMAXPROCS(runtime.NumCPU())
 	if own != nil { // again, with the window that the hub has
 		if err := e.Close(); err != nil {
 			return err

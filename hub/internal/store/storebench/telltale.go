@@ -20,9 +20,9 @@ import (
 // epochName is the outbox of every device here.
 const epochName = "00000000000000aa"
 
-// oneByOne is a window that is long enough for a group of frames to be queued in and too short to matter: with it, frames that are
-// appended together and then waited for are one commit. Whether they were is counted.
-const oneByOne = 5 * time.Millisecond
+// oneByOne is a window that ends as soon as the goroutine that appends waits, if there is one core: with it, frames that are appended together
+// and then waited for are one commit, and nobody sleeps. Whether they were is counted.
+const oneByOne = time.Microsecond
 
 // timing says when the hub's store commits.
 type timing struct {
