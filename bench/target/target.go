@@ -56,11 +56,22 @@ type Options struct {
 }
 
 // Build compiles the real hub into dir and returns the binary's path.
-func Build(ctx context.Context, dir string) (string, error) {
-	bin := filepath.Join(dir, "hub")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", bin, "github.com/telltale-iot/telltale/hub")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the hub: %w\n%s", err, out)
+func Build(ctx context.Context, dir string) (string, error) { return build(ctx, dir, "hub", "hub") }
+
+// BuildStoreBench compiles the program that runs one workload on one storage engine into dir and returns the binary's path.
+func BuildStoreBench(ctx context.Context, dir string) (string, error) {
+	return build(ctx, dir, "storebench", "hub/internal/store/storebench")
+}
+
+// build compiles a program as the Makefile does: what SQLite is built with decides what a commit writes.
+func build(ctx context.Context, dir, name, folder string) (string, error) {
+	bin := filepath.Join(dir, name)
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", bin, "github.com/telltale-iot/telltale/"+folder)
+	if os.Getenv("CGO_CFLAGS") == "" {
+		cmd.Env = append(os.Environ(), "CGO_CFLAGS=-O2 -g -DHAVE_FDATASYNC=1")
+	}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build %s: %w\n%s", name, err, out)
 	}
 	return bin, nil
 }

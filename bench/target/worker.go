@@ -5,7 +5,6 @@ package target
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -38,16 +37,6 @@ type Worker struct {
 	out   *bufio.Reader
 	said  bytes.Buffer // its standard error; read after it has ended
 	ended bool
-}
-
-// BuildStoreBench compiles the program that runs one workload on one storage engine into dir and returns the binary's path.
-func BuildStoreBench(ctx context.Context, dir string) (string, error) {
-	bin := filepath.Join(dir, "storebench")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", bin, "github.com/telltale-iot/telltale/hub/internal/store/storebench")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build storebench: %w\n%s", err, out)
-	}
-	return bin, nil
 }
 
 // StartWorker starts a program. End with [Worker.Wait] or [Worker.Kill].
