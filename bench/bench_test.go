@@ -70,7 +70,7 @@ func TestEveryBenchmarkMeasuresTheRealHub(t *testing.T) {
 func storesAreMeasured(t *testing.T, bin string) {
 	// A busy machine may take a second's frames apart, which costs commits; so few of them that one is within bounds.
 	c := &storeCommand{common: common{Seed: 1, Runs: 1, Seconds: 0.4, Hub: bin, TempDir: t.TempDir()},
-		storeScale: storeScale{Devices: 2, Channels: 8, Hours: 20.0 / 3600, RowSeconds: 10, Warm: 5, Stream: 1, YearDays: 1, PastHours: 1, HubSeconds: 1}}
+		storeScale: storeScale{Devices: 2, Channels: 8, Hours: 20.0 / 3600, RowSeconds: 10, Warm: 5, Stream: 1, YearDays: 1, PastHours: 1, HubPast: 20, HubSeconds: 1}}
 	var out strings.Builder
 	if err := c.everything(t.Context(), &cli.IO{Out: &out}); err != nil {
 		t.Fatal(err)

@@ -48,7 +48,9 @@ type storeScale struct {
 	Stream     int     `default:"60" help:"Length of the measurement in real time, in seconds."`
 	YearDays   int     `default:"365" help:"Length of the series that charts are drawn of, at one reading in 10 s, in days."`
 	PastHours  int     `default:"192" help:"History under the questions beside a writer, in hours."`
-	HubSeconds int     `default:"180" help:"How long the hub is watched at 1 Hz, in seconds."`
+	HubPast    int     `default:"1700" help:"Data that the hub gets at sixty times the pace before it is watched, in seconds; the default nearly fills its log."`
+	HubSettle  int     `default:"150" help:"How long the hub then runs at 1 Hz before it is watched, in seconds: Go collects garbage every two minutes at the latest."`
+	HubSeconds int     `default:"60" help:"How long it is watched, in seconds."`
 	Data       string  `help:"Folder of CSV files with real series, measured beside the made ones." placeholder:"DIR"`
 }
 
@@ -98,7 +100,8 @@ func (c *storeCommand) shorten() {
 	}
 	c.Runs, c.Seconds = 1, min(c.Seconds, 3)
 	c.Hours, c.RowSeconds, c.Warm = min(c.Hours, 0.1), min(c.RowSeconds, 20), min(c.Warm, 100)
-	c.Stream, c.YearDays, c.PastHours, c.HubSeconds = min(c.Stream, 3), min(c.YearDays, 40), min(c.PastHours, 24), min(c.HubSeconds, 5)
+	c.Stream, c.YearDays, c.PastHours = min(c.Stream, 3), min(c.YearDays, 40), min(c.PastHours, 24)
+	c.HubPast, c.HubSettle, c.HubSeconds = min(c.HubPast, 200), min(c.HubSettle, 1), min(c.HubSeconds, 3)
 }
 
 // ready builds storebench and makes a folder for inputs, and returns what removes both.

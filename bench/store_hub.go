@@ -15,20 +15,17 @@ import (
 	"github.com/telltale-iot/telltale/bench/target"
 )
 
-// hub watches the memory of the real hub while its devices send at 1 Hz, after an hour that came sixty times as fast: then the store has in
-// memory what it has after an hour.
+// hub watches the memory of the real hub while its devices send at 1 Hz, after half an hour that came sixty times as fast: then the store has as
+// much in memory as it ever has at this rate.
 func (c *storeCommand) hub(ctx context.Context) (sheets []*figure.Sheet, err error) {
 	variants, clean, err := c.prepare(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, clean()) }()
-	sheet := c.sheet("memory of the hub", fmt.Sprintf("%d series at 1 Hz for %d s, after %d s of data at sixty times the pace", c.wide(), c.HubSeconds, c.hasty()))
+	sheet := c.sheet("memory of the hub", fmt.Sprintf("%d series at 1 Hz for %d s, after %d s of data at sixty times the pace and %d s to settle", c.wide(), c.HubSeconds, c.HubPast, c.HubSettle))
 	return []*figure.Sheet{sheet}, c.each(ctx, sheet, variants, c.hubOnce)
 }
-
-// hasty is how much data comes before, in seconds.
-func (c *storeCommand) hasty() int { return min(3600, 20*c.HubSeconds) }
 
 func (c *storeCommand) hubOnce(ctx context.Context, _ variant, t *target.Target) (values []figure.Value, err error) {
 	devices, err := connect(ctx, t, c.Devices, load.DeviceOptions{Seed: c.Seed, Clock: load.NewClock(),
@@ -42,6 +39,9 @@ func (c *storeCommand) hubOnce(ctx context.Context, _ variant, t *target.Target)
 	}
 	stop := senders(ctx, devices, atRate(time.Second, len(devices)))
 	defer func() { err = errors.Join(err, stop()) }()
+	if err := pause(ctx, time.Duration(c.HubSettle)*time.Second); err != nil {
+		return nil, err
+	}
 	begin, err := look(t)
 	if err != nil {
 		return nil, err
@@ -54,7 +54,7 @@ func (c *storeCommand) hubOnce(ctx context.Context, _ variant, t *target.Target)
 	if err := errors.Join(err, err0, err1, stop()); err != nil {
 		return nil, err
 	}
-	if least := uint64(c.hasty() * c.Devices); acked < least {
+	if least := uint64(c.HubPast * c.Devices); acked < least {
 		return nil, fmt.Errorf("%d frames were acked, at least %d were sent", acked, least)
 	}
 	used := between(begin, end)
@@ -70,7 +70,7 @@ func (c *storeCommand) hubOnce(ctx context.Context, _ variant, t *target.Target)
 // haste sends the data that comes before.
 func (c *storeCommand) haste(ctx context.Context, devices []*load.Device) error {
 	const pace = 60
-	ticks := c.hasty()
+	ticks := c.HubPast
 	from := time.Now().Add(-time.Duration(ticks) * time.Second).UnixMilli()
 	group, ctx := errgroup.WithContext(ctx)
 	for _, d := range devices {
