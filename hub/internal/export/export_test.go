@@ -254,9 +254,9 @@ func live() uint64 {
 // slow under the race detector; with real ones BenchmarkWrite shows the same.
 func TestMemoryDoesNotGrowWithTheReadings(t *testing.T) {
 	const n, group = 100_000, 4096
-	for f, most := range map[schema.FileFormat]uint64{schema.FormatCSV: 64 << 10, schema.FormatNDJSON: 64 << 10, schema.FormatSenML: 64 << 10, schema.FormatParquet: 3 << 20} {
+	for f, most := range map[schema.FileFormat]uint64{schema.FormatCSV: 64 << 10, schema.FormatNDJSON: 64 << 10, schema.FormatSenML: 64 << 10, schema.FormatParquet: 2 << 20} {
 		t.Run(string(f), func(t *testing.T) {
-			before, peak, i := live(), uint64(0), 0
+			early, late, i := live(), uint64(0), 0 // the most that is in use in the first quarter, which warms the encoders, and after it
 			var out discard
 			w, err := New(f, &out, Options{})
 			if err != nil {
@@ -269,17 +269,21 @@ func TestMemoryDoesNotGrowWithTheReadings(t *testing.T) {
 				if err := w.Write(r); err != nil {
 					t.Fatal(err)
 				}
-				if i++; i%(n/20) == n/20-1 {
-					peak = max(peak, live())
+				switch i++; {
+				case i%(n/20) != n/20-1:
+				case i < n/4:
+					early = max(early, live())
+				default:
+					late = max(late, live())
 				}
 			})
 			if err := w.Close(); err != nil {
 				t.Fatal(err)
 			}
-			used := peak - min(peak, before)
-			t.Logf("%d readings, %.2f bytes each, %d KB live at most", w.Readings(), float64(out.n)/float64(n), used>>10)
-			if used > most {
-				t.Errorf("%d bytes in use", used)
+			grown := late - min(late, early)
+			t.Logf("%d readings, %.2f bytes each, %d KB more in the end than in the first quarter", w.Readings(), float64(out.n)/float64(n), grown>>10)
+			if grown > most {
+				t.Errorf("%d bytes more in use", grown)
 			}
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,24 +12,24 @@ import (
 
 func TestThePaceIsThatOfTheLastHour(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var written, readings int64
-		g := New(func() int64 { return readings }, func() (int64, error) { return written, nil })
+		var written, readings atomic.Int64
+		g := New(readings.Load, func() (int64, error) { return written.Load(), nil })
 		ctx := t.Context()
 		go func() { _ = g.Run(ctx) }()
 		time.Sleep(time.Minute / 2) // the samples are taken between what follows
 		for range 120 {             // two hours, the first ten times as hard
-			written += 10_000
-			readings += 100
+			written.Add(10_000)
+			readings.Add(100)
 			time.Sleep(time.Minute)
 		}
 		for range 62 {
-			written += 1_000
-			readings += 50
+			written.Add(1_000)
+			readings.Add(50)
 			time.Sleep(time.Minute)
 		}
 		p := g.Pace()
 		near := func(got, want int64) bool { return got > want-want/50 && got < want+want/50 } // a minute more or less
-		if !near(p.BytesPerDay, 1_000*24*60) || !near(p.ReadingsPerDay, 50*24*60) || p.BytesPerReading != 20 || p.Written != written {
+		if !near(p.BytesPerDay, 1_000*24*60) || !near(p.ReadingsPerDay, 50*24*60) || p.BytesPerReading != 20 || p.Written != written.Load() {
 			t.Errorf("%+v", p)
 		}
 	})
