@@ -109,9 +109,9 @@ type ReadingPage struct {
 
 // Storage is GET /api/v1/storage: what the store holds, what it costs and how much room is left.
 type Storage struct {
-	// State is ok, tight (nearly full: the oldest readings go), or full (nothing is acked until there is room).
+	// State is ok, tight (nearly full: the oldest readings make room for new ones), or full (nothing is acked until there is room).
 	State string `json:"state"`
-	// Message says in words what a person should know or do; absent = nothing.
+	// Message says in words what a person should know or do beside that; absent = nothing.
 	Message string `json:"message,omitempty"`
 	// FileBytes is the size of the store's files on the disk.
 	FileBytes int64 `json:"file_bytes"`

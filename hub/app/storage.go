@@ -56,7 +56,7 @@ func (s storage) PreviewRetention(ctx context.Context, rules []schema.RetentionR
 	return s.h.store.PreviewRetention(ctx, rules)
 }
 
-// roomInWords says what a person should know of the room on the disk; "" = nothing.
+// roomInWords says what a person should know of the room on the disk beside its state; "" = nothing.
 func roomInWords(r store.Room) string {
 	gone := ""
 	if r.GoneBeforeMS > 0 {
@@ -64,13 +64,13 @@ func roomInWords(r store.Room) string {
 	}
 	switch {
 	case r.State == store.RoomFull:
-		return "The disk is full, so nothing is stored. Devices keep their readings and send them when there is room: free some space on the hub's disk." + gone
+		return "Nothing is stored until there is room. Devices keep their readings meanwhile: free some space on the hub's disk." + gone
 	case r.State == store.RoomTight && r.Stuck && r.BudgetBytes > 0 && r.FileBytes > r.BudgetBytes:
 		return "The newest day alone takes more than the storage budget. Raise the budget, or measure less often." + gone
 	case r.State == store.RoomTight && r.Stuck:
-		return "The disk is nearly full, and only the newest day of readings is left. Free some space on the hub's disk." + gone
+		return "Only the newest day of readings is left: free some space on the hub's disk." + gone
 	case r.State == store.RoomTight:
-		return "The disk is nearly full, so the oldest readings are deleted." + gone
+		return "The store grows no more: its oldest readings make room for new ones." + gone
 	case gone != "":
 		return "There was too little room." + gone
 	}

@@ -65,7 +65,7 @@ func TestRoomIsSaidInWords(t *testing.T) {
 		{store.Room{State: store.RoomOK}, ""},
 		{store.Room{State: store.RoomFull}, "free some space"},
 		{store.Room{State: store.RoomTight, GoneBeforeMS: 1_790_000_000_000}, "before 21 September 2026"},
-		{store.Room{State: store.RoomTight, Stuck: true}, "only the newest day"},
+		{store.Room{State: store.RoomTight, Stuck: true}, "Only the newest day"},
 		{store.Room{State: store.RoomTight, Stuck: true, FileBytes: 2, BudgetBytes: 1}, "Raise the budget"},
 		{store.Room{State: store.RoomOK, GoneBeforeMS: 1_790_000_000_000}, "hourly values stay"},
 	} {

@@ -620,9 +620,9 @@ export interface ReadingPage {
 
 /** Storage is GET /api/v1/storage: what the store holds, what it costs and how much room is left. */
 export interface Storage {
-  /** state is ok, tight (nearly full: the oldest readings go), or full (nothing is acked until there is room). */
+  /** state is ok, tight (nearly full: the oldest readings make room for new ones), or full (nothing is acked until there is room). */
   state: string;
-  /** message says in words what a person should know or do; absent = nothing. */
+  /** message says in words what a person should know or do beside that; absent = nothing. */
   message?: string;
   /** file_bytes is the size of the store's files on the disk. */
   file_bytes: number;

@@ -30,6 +30,8 @@ type Room struct {
 	FreeBytes, DiskBytes, FileBytes, BudgetBytes int64
 	// GoneBeforeMS: readings before this time were deleted for lack of room since the start, Unix ms; 0 = none.
 	GoneBeforeMS int64
+	// dbBytes is the database alone, without what waits beside it.
+	dbBytes int64
 	// Stuck: only the newest day is left, and there is still too little room.
 	Stuck bool
 }
@@ -40,7 +42,7 @@ type RoomState string
 // The states of room.
 const (
 	RoomOK    RoomState = "ok"
-	RoomTight RoomState = "tight" // nearly full: the oldest readings are deleted
+	RoomTight RoomState = "tight" // nearly full: the store grows no more, its oldest readings make room for new ones
 	RoomFull  RoomState = "full"  // nothing is acked until there is room
 )
 
@@ -55,9 +57,10 @@ func fullMark(disk int64) int64  { return min(fullBytes, disk/fullShare) }
 
 // keeper watches the room and keeps the store within it.
 type keeper struct {
-	s      *Store
-	dir    string
-	budget int64
+	s       *Store
+	dir     string
+	budget  int64
+	ceiling int64 // size of the database when the disk became tight; 0 = it is not
 }
 
 // Room returns what was last seen of the disk.
@@ -92,7 +95,9 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// look measures, and makes room while there is too little. Held by TestAFullDiskIsSurvivedAlone, TestTheBudgetIsKept.
+// look measures, and makes room while there is too little: on a full disk, and where the store is beyond its budget. On a tight disk it only
+// keeps the store from growing, because what fills the disk may be somebody else's, and history once deleted does not come back.
+// Held by TestAFullDiskIsSurvivedAlone, TestATightDiskCostsNoHistory, TestTheBudgetIsKept.
 func (k *keeper) look(ctx context.Context) error {
 	for {
 		r, err := k.measure()
@@ -103,10 +108,14 @@ func (k *keeper) look(ctx context.Context) error {
 		r.GoneBeforeMS = before.GoneBeforeMS
 		k.tell(before, r)
 		if r.State == RoomOK {
+			k.ceiling = 0
 			return k.ensureBallast(r)
 		}
 		if r.State == RoomFull {
 			k.dropBallast()
+		}
+		if r.State == RoomTight && !k.grows(r) {
+			return nil
 		}
 		gone, err := k.s.dropOldestDay(ctx)
 		if gone == 0 || err != nil {
@@ -120,6 +129,14 @@ func (k *keeper) look(ctx context.Context) error {
 	}
 }
 
+// grows reports whether the store is larger than it may be on a tight disk.
+func (k *keeper) grows(r Room) bool {
+	if k.ceiling == 0 {
+		k.ceiling = r.dbBytes
+	}
+	return r.dbBytes > k.ceiling || k.budget > 0 && r.FileBytes > k.budget
+}
+
 // tell makes a new state known, to the writer first.
 func (k *keeper) tell(before, now Room) {
 	k.s.writer.noRoom.Store(now.State == RoomFull)
@@ -131,7 +148,7 @@ func (k *keeper) tell(before, now Room) {
 	case RoomFull:
 		k.s.log.Error("the disk is full: nothing is stored until there is room; devices keep their readings meanwhile", "free", now.FreeBytes)
 	case RoomTight:
-		k.s.log.Warn("there is little room: the oldest readings are deleted", "free", now.FreeBytes, "size", now.FileBytes)
+		k.s.log.Warn("there is little room: the oldest readings make room for new ones", "free", now.FreeBytes, "size", now.FileBytes)
 	case RoomOK:
 		k.s.log.Info("there is room again", "free", now.FreeBytes)
 	}
@@ -147,6 +164,9 @@ func (k *keeper) measure() (Room, error) {
 	for _, name := range []string{fileName, fileName + "-wal"} {
 		if info, err := os.Stat(filepath.Join(k.dir, name)); err == nil {
 			r.FileBytes += info.Size()
+			if name == fileName {
+				r.dbBytes = info.Size()
+			}
 		}
 	}
 	if info, err := os.Stat(filepath.Join(k.dir, ballastName)); err == nil {

@@ -188,6 +188,47 @@ func TestAFullDiskIsSurvivedAlone(t *testing.T) {
 	}
 }
 
+func TestATightDiskCostsNoHistory(t *testing.T) {
+	t.Parallel()
+	dir := tinyDisk(t, 64)
+	s := openAt(t, dir)
+	pair(t, s, "lamp")
+	layDown(t, s, 4, 20, 100_000)
+	if err := s.writer.checkpoint(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	k := &keeper{s: s, dir: dir}
+	see := func() Room {
+		if err := k.look(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return s.Room()
+	}
+	free := see().FreeBytes
+	before, _ := held(t, s)
+	stranger, err := os.Create(filepath.Join(dir, "stranger"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stranger.Close()
+	if err := writeZeros(stranger, free-(tightMark(64<<20)+fullMark(64<<20))/2); err != nil {
+		t.Fatal(err)
+	}
+	if r := see(); r.State != RoomTight || r.GoneBeforeMS != 0 || s.Health() != nil {
+		t.Fatalf("a disk that somebody else filled: %+v, %v", r, s.Health())
+	}
+	if now, _ := held(t, s); now != before {
+		t.Fatalf("%d readings, there were %d", now, before)
+	}
+	k.ceiling -= 4096 // as if the store had grown by a page
+	if r := see(); r.GoneBeforeMS == 0 {
+		t.Errorf("a store that grows on a tight disk: %+v", r)
+	}
+	if now, _ := held(t, s); now >= before || now == 0 {
+		t.Errorf("%d readings, there were %d", now, before)
+	}
+}
+
 // fill writes a file until the disk takes no more.
 func fill(t *testing.T, name, dir string) {
 	t.Helper()

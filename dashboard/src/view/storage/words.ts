@@ -101,7 +101,12 @@ export function standing(s: Storage, now: number): Standing {
   }
   if (s.state === 'tight') {
     const text = said || 'The oldest readings are deleted to make room for new ones.'
-    return { tone: 'warn', head: 'The disk is nearly full', text }
+    const overBudget = s.budget_bytes !== undefined && s.file_bytes > s.budget_bytes
+    return {
+      tone: 'warn',
+      head: overBudget ? 'The storage budget is used up' : 'The disk is nearly full',
+      text,
+    }
   }
   return { tone: 'quiet', head: 'All well', text: said || paceWords(s, now) }
 }

@@ -123,9 +123,6 @@ func (f *File) header(b []byte) {
 // Close closes the file.
 func (f *File) Close() error { return f.close() }
 
-// Pages is how many pages the file has; their numbers begin with 1.
-func (f *File) Pages() uint32 { return f.pages }
-
 // raw returns a page's bytes as of the newest commit.
 func (f *File) raw(n uint32) ([]byte, error) {
 	if n == 0 || n > f.pages {
