@@ -106,7 +106,7 @@ tools-present:
 	@scripts/need go gcc make node npm
 
 test-tools:
-	@scripts/need go gcc make node npm chromium
+	@scripts/need go gcc make node npm chromium fuse
 
 clean: ## remove what was built; data/ stays
 	rm -rf bin coverage dashboard/node_modules

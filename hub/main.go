@@ -17,6 +17,7 @@ package main
 
 import (
 	"os"
+	_ "time/tzdata" // files of others name zones, and slim containers have none
 
 	"github.com/telltale-iot/telltale/internal/cli"
 )

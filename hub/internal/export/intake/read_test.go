@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	_ "time/tzdata"
 
 	"github.com/telltale-iot/telltale/hub/internal/export"
 	"github.com/telltale-iot/telltale/schema"
@@ -118,7 +119,7 @@ func or(s, otherwise string) string {
 func TestFilesOfOthers(t *testing.T) {
 	berlin, err := time.LoadLocation("Europe/Berlin")
 	if err != nil {
-		t.Skip("no zones on this machine")
+		t.Fatal(err)
 	}
 	for _, c := range []struct{ name, channel, text, want string }{
 		{"one channel", "air.state", "time,value\n2025-06-01T12:00:00Z,20.5\n2025-06-01 14:00:01,21\n", "air.state 1748779200000 20.5\nair.state 1748779201000 21\n"},
