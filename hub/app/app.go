@@ -120,7 +120,7 @@ func (h *Hub) wire(ctx context.Context, files fs.FS) error {
 	if err := intake.Clean(h.config.Data); err != nil {
 		h.log.Warn("leftovers of an import stay in the data folder", "err", err)
 	}
-	h.rooms = room.New(room.Options{OnWatch: h.watched, OnEncoded: h.commits.encoded})
+	h.rooms = room.New(room.Options{CommitEvery: h.config.CommitEvery, OnWatch: h.watched, OnEncoded: h.commits.encoded})
 	h.presence = presence.New(presence.Options{Store: h.store, Rooms: h.rooms, Log: h.log})
 	h.ingest = ingest.New(ingest.Options{Store: h.store, Rooms: shown{h}, Log: h.log})
 	h.commands = command.New(command.Options{Store: h.store, Publish: h.rooms.PublishCommand, Log: h.log})

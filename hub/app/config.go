@@ -43,6 +43,9 @@ type Config struct {
 	LogFormat string `yaml:"log_format"`
 }
 
+// maxCommitEvery leaves room in an agent's window: a device that is watched sends ten frames a second, and may have 64 that are not acked.
+const maxCommitEvery = 5 * time.Second
+
 // minBudget is the least budget that makes sense: the log of the newest readings and SQLite's own journal take some 30 MB.
 const minBudget = 100_000_000
 
@@ -75,8 +78,8 @@ func (c *Config) Validate() error {
 			"use 127.0.0.1, or add --allow-network if you trust everybody on that network", c.Listen)
 	case c.Data == "":
 		return errors.New("data must name a folder")
-	case c.CommitEvery < time.Millisecond || c.CommitEvery > 10*time.Second:
-		return fmt.Errorf("commit_every %s must be 1ms to 10s", c.CommitEvery)
+	case c.CommitEvery < time.Millisecond || c.CommitEvery > maxCommitEvery:
+		return fmt.Errorf("commit_every %s must be 1ms to 5s", c.CommitEvery)
 	case c.StorageBudget < 0 || c.StorageBudget > 0 && c.StorageBudget < minBudget:
 		return fmt.Errorf("storage_budget %s must be 0 (as the disk allows) or at least %s", c.StorageBudget, Bytes(minBudget))
 	case c.CardEndurance < 0:

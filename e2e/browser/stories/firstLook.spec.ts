@@ -13,7 +13,7 @@ test('at first look the home is there by area, its values move and the page says
   await expect(air.locator('[data-value]')).toHaveText(/^\d{1,2}\.\d\s?°C$/)
   await expectTile(page, 'sim-living-room', 'lamp', 'live')
   await expectTile(page, 'sim-living-room', 'thermostat', 'live')
-  await expectValuesMove(page, 5_000)
+  await expectValuesMove(page, 15_000) // a calm home changes a tenth of a degree in some seconds
   // Nothing on the page looks broken, to eyes or to a screen reader.
   await expect(page.locator('[data-testid^="tile-"][data-state="failed"]')).toHaveCount(0)
   await expect(page.getByRole('link', { name: /^Air temperature, \d.* degrees Celsius.*live$/ }).first()).toBeVisible()

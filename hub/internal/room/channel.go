@@ -7,9 +7,10 @@ import (
 )
 
 const (
-	// keep is how long a room remembers every reading of a channel: longer than a tick, a slow page and a store's commit together.
+	// keep is how long a room remembers every reading of a channel, beside the time that the store takes them together: longer than a tick, a
+	// slow page and the commit itself.
 	keep = 2 * time.Second
-	// keepWave is keep for waveforms: what a strip on the screen shows.
+	// keepWave is how long at least for waveforms: what a strip on the screen shows.
 	keepWave = 8 * time.Second
 	// maxKept bounds the readings remembered per channel; 8 s at the fastest sample rate.
 	maxKept = 8192
@@ -31,6 +32,7 @@ func (p *piece) last() int64  { return p.t0MS + p.series.OffsetMS(len(p.series.V
 // channel is the recent past of one channel: pieces in the order of time and of version, the newest always among them.
 type channel struct {
 	id     string
+	window time.Duration // how long readings may be in no history yet
 	pieces []piece
 	kept   int    // readings in pieces
 	cut    uint64 // version of the newest piece that was forgotten
@@ -75,9 +77,9 @@ func after(p *piece, t int64) schema.Series {
 
 // forget drops what is too old or too much, but never the newest piece.
 func (c *channel) forget(now time.Time) {
-	age, drop := keep, 0
+	age, drop := keep+c.window, 0
 	if c.pieces[len(c.pieces)-1].series.StepUS > 0 {
-		age = keepWave
+		age = max(age, keepWave)
 	}
 	for drop < len(c.pieces)-1 && (c.kept > maxKept || now.Sub(c.pieces[drop].at) > age) {
 		c.kept -= len(c.pieces[drop].series.V)

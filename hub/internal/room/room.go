@@ -102,7 +102,7 @@ func (r *room) publish(b *schema.Batch, now time.Time) {
 			}
 			c := r.channels[s.Ch]
 			if c == nil {
-				c = &channel{id: s.Ch}
+				c = &channel{id: s.Ch, window: r.owner.window}
 				r.channels[s.Ch] = c
 				r.order = append(r.order, c)
 			}

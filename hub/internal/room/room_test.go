@@ -147,6 +147,31 @@ func TestASnapshotIsFollowedByWhatCameAfterIt(t *testing.T) {
 	}
 }
 
+// Readings that the store has not committed are in no history: whoever joins must get all of them from the room.
+func TestASnapshotHasWhatTheStoreHasNotYet(t *testing.T) {
+	for _, window := range []time.Duration{time.Second, 5 * time.Second} {
+		t.Run(window.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rs := fleet(t, room.Options{CommitEvery: window})
+				const n = 60
+				for i := range n {
+					time.Sleep(time.Second)
+					rs.Publish(reading("a.state", i, 1))
+				}
+				p := newPage(t, rs)
+				p.join(here)
+				p.pull()
+				if want := int(window/time.Second) + 1; len(p.got) < want || len(p.got) > want+3 {
+					t.Errorf("%d readings of one a second, a commit in %s", len(p.got), window)
+				}
+				if len(p.got) == 0 || p.got[len(p.got)-1] != n-1 {
+					t.Errorf("got %v", p.got)
+				}
+			})
+		})
+	}
+}
+
 // reach runs change and waits until it has reached p.
 func reach(t *testing.T, rs *room.Rooms, change func(), p *page) {
 	t.Helper()

@@ -12,6 +12,9 @@ import (
 
 // Options of [New]. The zero value works.
 type Options struct {
+	// CommitEvery is how long readings may be shown before the store has them: rooms remember so much longer. Held by
+	// TestASnapshotHasWhatTheStoreHasNotYet.
+	CommitEvery time.Duration
 	// Now is the clock; nil = time.Now.
 	Now func() time.Time
 	// OnWatch hears when the first subscriber enters a device's room and when the last one leaves. Calls come one at a time; it must not block
@@ -24,6 +27,7 @@ type Options struct {
 // Rooms holds the fleet and one room per device. Everything is safe for concurrent use. Nothing goes out until [Rooms.Run] runs.
 type Rooms struct {
 	epoch   string // of this process; a room's epoch begins with it
+	window  time.Duration
 	encoded func(int)
 	onWatch func(string, bool)
 	flush   flusher
@@ -44,7 +48,7 @@ func New(o Options) *Rooms {
 	var raw [6]byte
 	_, _ = rand.Read(raw[:]) // never fails: crypto/rand ends the program instead
 	rs := &Rooms{
-		epoch: hex.EncodeToString(raw[:]), encoded: o.OnEncoded, onWatch: o.OnWatch,
+		epoch: hex.EncodeToString(raw[:]), window: o.CommitEvery, encoded: o.OnEncoded, onWatch: o.OnWatch,
 		flush: flusher{now: o.Now, wake: make(chan struct{}, 1)},
 		rooms: map[string]*room{}, seen: map[string]bool{},
 	}
